@@ -1,0 +1,87 @@
+// Arguments to text by option name. yargs parses and helps; what a text means is config's business.
+
+import yargs, { type Argv } from 'yargs';
+import type { Flags } from '../config/config.ts';
+import { didYouMean } from '../config/file.ts';
+import { OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../config/options.ts';
+import { readVersion } from './version.ts';
+
+export const COMMANDS = ['serve', 'check'];
+
+export type Arguments = {
+  readonly command: string;
+  readonly flags: Flags;
+  readonly configFile: string | undefined;
+  /** What is wrong with the arguments themselves, a line each. */
+  readonly problems: string[];
+  /** The help or the version, where that was asked for: then nothing else counts. */
+  readonly told: string;
+};
+
+/** `args` are without node and the script. Never throws for what a user typed. */
+export async function parseArguments(args: readonly string[]): Promise<Arguments> {
+  const problems: string[] = [];
+  let told = '';
+  const argv = await describe(yargs([...args])).parseAsync([...args], {}, (error, _argv, output) => {
+    if (error) problems.push(error.message.split('\n')[0] ?? 'wrong arguments');
+    else told = output;
+  });
+  const flags: Record<string, string> = {};
+  for (const [name, value] of Object.entries(argv)) {
+    if (['_', '$0', 'help', 'version', 'config'].includes(name) || value === undefined) continue;
+    const problem = problemOf(name, value);
+    if (problem === undefined) flags[name] = value as string;
+    else problems.push(problem);
+  }
+  const [command = 'serve', ...surplus] = argv._.map(String);
+  if (!COMMANDS.includes(command))
+    problems.push(`unknown command "${command}"; there is serve (the default) and check`);
+  if (surplus.length > 0) problems.push(`unexpected argument "${surplus[0]}"`);
+  return { command, flags, configFile: argv.config as string | undefined, problems, told };
+}
+
+function problemOf(name: string, value: unknown): string | undefined {
+  if (!(OPTION_NAMES as string[]).includes(name)) return `unknown option --${name}${didYouMean(name, '--')}`;
+  if (Array.isArray(value)) return `--${name} is given ${value.length} times; once is enough`;
+  if (typeof value !== 'string' || value === '') return `--${name} needs a value: ${OPTIONS[name as OptionName].takes}`;
+  return undefined;
+}
+
+function describe(parser: Argv): Argv {
+  const described = parser
+    .scriptName('tls-sidecar')
+    .usage(
+      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving',
+    )
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'boolean-negation': false,
+      'short-option-groups': false,
+    })
+    .option('config', {
+      type: 'string',
+      describe: 'YAML or JSON file with options as keys.',
+      requiresArg: true,
+      group: 'Options:',
+    })
+    .version(readVersion())
+    .help()
+    .wrap(Math.min(110, process.stdout.columns ?? 110))
+    .epilogue(
+      `Every option is also an environment variable, as ${variableOf('upstream-timeout')}, and a key of the file that --config names. A flag wins over the environment, that over the file.`,
+    )
+    .exitProcess(false);
+  for (const name of OPTION_NAMES) {
+    const { group, help, takes, default: value } = OPTIONS[name];
+    described.option(name, {
+      type: 'string',
+      group: `${group}:`,
+      describe: `${help} ${takes}`,
+      defaultDescription: value,
+    });
+  }
+  return described;
+}

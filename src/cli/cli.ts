@@ -1,0 +1,28 @@
+// The command line: which command, with which configuration, and which exit code. Every mistake is one line on stderr.
+
+import { type Environment, loadConfig } from '../config/config.ts';
+import { variableOf } from '../config/options.ts';
+import { ConfigError } from '../errors.ts';
+import { parseArguments } from './arguments.ts';
+import { check } from './check.ts';
+import { serve } from './serve.ts';
+
+const SUCCESS = 0;
+const WRONG_USE = 2;
+
+/** Runs one command and gives the exit code of the process. `args` are without node and the script. */
+export async function run(args: readonly string[], env: Environment): Promise<number> {
+  try {
+    const { command, flags, configFile, problems, told } = await parseArguments(args);
+    if (told !== '') {
+      process.stdout.write(`${told}\n`);
+      return SUCCESS;
+    }
+    const config = loadConfig(flags, env, configFile ?? env[variableOf('config')], problems);
+    return command === 'check' ? await check(config) : await serve(config);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) process.stderr.write(`tls-sidecar: ${problem}\n`);
+    return WRONG_USE;
+  }
+}

@@ -1,0 +1,42 @@
+// The command `serve`: starts the sidecar, and stops it when a signal says so.
+
+import type { Config } from '../config/config.ts';
+import { onSignals } from '../lifecycle/signals.ts';
+import { createLog } from '../log.ts';
+import { createMetrics } from '../metrics/metrics.ts';
+import { startSidecar } from '../sidecar.ts';
+import { isPatched, PATCHED } from './runtime.ts';
+import { readVersion } from './version.ts';
+
+const STOPPED = 0;
+const FAILED = 1;
+
+/** Resolves with the exit code when the process is to end. */
+export async function serve(config: Config): Promise<number> {
+  const version = readVersion();
+  const metrics = createMetrics({ version, node: process.version, openssl: process.versions.openssl ?? '' });
+  const output = createLog(config.logLevel, () => metrics.dropped.inc());
+  const { log } = output;
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      process.on('uncaughtException', (error) => {
+        log.fatal({ err: error }, 'uncaught exception');
+        resolve(FAILED);
+      });
+      startSidecar(config, { output, metrics, version }).then((sidecar) => {
+        if (!isPatched(process.version))
+          log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
+        onSignals({
+          stop: (signal) => {
+            log.info({ signal }, 'stopping');
+            sidecar.stop().then(() => resolve(STOPPED), reject);
+          },
+          stopNow: () => resolve(FAILED),
+          reload: () => sidecar.reload(),
+        });
+      }, reject);
+    });
+  } finally {
+    output.flush();
+  }
+}

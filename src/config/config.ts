@@ -1,0 +1,87 @@
+// Flags over environment over file over defaults, to one frozen configuration; all problems at once. Given, never
+// read here: the process's environment and arguments. What a value means for files and ports is checked elsewhere.
+
+import { ConfigError } from '../errors.ts';
+import { readConfigFile } from './file.ts';
+import { OPTION_NAMES, OPTIONS, type OptionName, variableOf } from './options.ts';
+import { Malformed } from './parse.ts';
+
+type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
+export type Config = { readonly [Name in OptionName as Camel<Name>]: ReturnType<(typeof OPTIONS)[Name]['parse']> };
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What the command line gave: text by option name. */
+export type Flags = Readonly<Partial<Record<string, string>>>;
+
+/**
+ * Throws a ConfigError that lists every problem, each with the option, where the value came from and what it takes.
+ * `configFile` is the path that --config gave, if any; `argumentProblems` are told along with the rest.
+ */
+export function loadConfig(
+  flags: Flags,
+  env: Environment,
+  configFile: string | undefined,
+  argumentProblems: readonly string[] = [],
+): Config {
+  const problems = [...argumentProblems];
+  const file = configFile === undefined ? {} : readConfigFile(configFile, problems);
+  const values: Record<string, unknown> = {};
+  for (const name of OPTION_NAMES) {
+    const option = OPTIONS[name];
+    const [text, origin] = find(name, flags, env, file, configFile) ?? [option.default, 'the default'];
+    try {
+      values[camel(name)] = option.parse(text);
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+      problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
+    }
+  }
+  if (problems.length === 0) problems.push(...contradictions(values as Config));
+  if (problems.length > 0) throw new ConfigError(problems);
+  return Object.freeze(values) as Config;
+}
+
+type Found = readonly [text: string, origin: string];
+
+function find(name: OptionName, flags: Flags, env: Environment, file: Flags, configFile = ''): Found | undefined {
+  const variable = variableOf(name);
+  const candidates: [string | undefined, string][] = [
+    [flags[name], 'the flag'],
+    [env[variable], variable],
+    [file[name], configFile],
+  ];
+  // An empty variable is how a manifest says "not set".
+  const found = candidates.find(([text, origin]) => text !== undefined && !(text === '' && origin === variable));
+  return found as Found | undefined;
+}
+
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
+
+function contradictions({ listen, admin, upstream, drainDelay, drainTimeout }: Config): string[] {
+  const problems: string[] = [];
+  if (upstream.kind === 'tcp' && upstream.port === listen.port && meetsItself(listen.host, upstream.host)) {
+    problems.push(
+      `--upstream and --listen are the same port ${listen.port}: the sidecar would call itself; give the app its own port`,
+    );
+  }
+  if (
+    admin !== 'off' &&
+    admin.port !== 0 &&
+    admin.port === listen.port &&
+    (admin.host === listen.host || !admin.host || !listen.host)
+  ) {
+    problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
+  }
+  if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
+  return problems;
+}
+
+function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {
+  if (listenHost === undefined) return LOOPBACK_NAMES.includes(upstreamHost);
+  return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');
+}
+
+function camel(name: string): string {
+  return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,58 @@
+// The file that --config names: one flat mapping of option names, in YAML or JSON (which is YAML too).
+
+import { readFileSync } from 'node:fs';
+import { parseDocument } from 'yaml';
+import { errorCode } from '../errors.ts';
+import { OPTION_NAMES } from './options.ts';
+
+/** Option names to text. What is wrong with the file is added to `problems`; an unreadable file gives no values. */
+export function readConfigFile(path: string, problems: string[]): Record<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    problems.push(`--config: cannot read ${path} (${errorCode(error)})`);
+    return {};
+  }
+  const document = parseDocument(text, { uniqueKeys: true });
+  const [fault] = document.errors;
+  if (fault !== undefined) {
+    problems.push(`--config: ${path} is not valid YAML: ${fault.message.split('\n')[0]}`);
+    return {};
+  }
+  const content: unknown = document.toJS() ?? {};
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    problems.push(`--config: ${path} must hold a mapping of options, as "listen: :8443"`);
+    return {};
+  }
+  const values: Record<string, string> = {};
+  for (const [key, value] of Object.entries(content)) {
+    if (!(OPTION_NAMES as string[]).includes(key))
+      problems.push(`--config: ${path}: unknown option "${key}"${didYouMean(key)}`);
+    else if (typeof value === 'object') problems.push(`--config: ${path}: "${key}" must be a plain value`);
+    else values[key] = String(value);
+  }
+  return values;
+}
+
+/** A hint with the option name nearest to a mistyped one, or ''. */
+export function didYouMean(name: string, prefix = ''): string {
+  const near = OPTION_NAMES.filter(
+    (option) => distance(option, name) <= 2 || (name.length > 3 && option.includes(name)),
+  )[0];
+  return near === undefined ? '' : `; did you mean ${prefix}${near}?`;
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, replaced));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,181 @@
+// THE table of the options of `serve`: name, default, what it takes, how it is read, what it is for. Flags, variables,
+// keys of the file, --help, the README's table and the type of the configuration all come from here.
+
+import {
+  parseAddress,
+  parseAddressOrOff,
+  parseCount,
+  parseDuration,
+  parseFile,
+  parseLimit,
+  parseSize,
+  parseUpstream,
+  parseWord,
+} from './parse.ts';
+
+export type Option<T> = {
+  readonly group: 'Certificates' | 'Traffic' | 'Limits' | 'Stopping' | 'Observing';
+  /** As a user would write it. */
+  readonly default: string;
+  /** What stands behind the flag in --help. */
+  readonly takes: string;
+  /** Text to value, or a Malformed that says what it takes. */
+  readonly parse: (text: string) => T;
+  /** One sentence. */
+  readonly help: string;
+};
+
+function option<T>(spec: Option<T>): Option<T> {
+  return spec;
+}
+
+export const OPTIONS = {
+  cert: option({
+    group: 'Certificates',
+    default: 'certs/tls.crt',
+    takes: 'FILE',
+    parse: parseFile,
+    help: 'PEM certificate chain, leaf first; it may hold its key too.',
+  }),
+  key: option({
+    group: 'Certificates',
+    default: 'certs/tls.key',
+    takes: 'FILE',
+    parse: parseFile,
+    help: 'PEM private key of the certificate.',
+  }),
+  listen: option({
+    group: 'Traffic',
+    default: ':8080',
+    takes: '[HOST]:PORT',
+    parse: parseAddress,
+    help: 'Where TLS is accepted; without a host, on all addresses of both families.',
+  }),
+  upstream: option({
+    group: 'Traffic',
+    default: 'http://localhost:80',
+    takes: 'URL',
+    parse: parseUpstream,
+    help: 'The app: http://HOST:PORT or unix:/PATH.',
+  }),
+  forwarder: option({
+    group: 'Traffic',
+    default: 'wire',
+    takes: 'wire|http-proxy',
+    parse: parseWord('wire', 'http-proxy'),
+    help: "What carries requests to the app: the sidecar's own forwarder, or the http-proxy package behind the same rules.",
+  }),
+  plaintext: option({
+    group: 'Traffic',
+    default: 'reject',
+    takes: 'reject',
+    parse: parseWord('reject'),
+    help: 'What a client gets that speaks plain HTTP to the TLS port: a 400 that says so.',
+  }),
+  'max-header-size': option({
+    group: 'Limits',
+    default: '16KiB',
+    takes: 'SIZE',
+    parse: parseSize,
+    help: 'Largest request head; above it, or above 256 fields, the answer is 431.',
+  }),
+  'handshake-timeout': option({
+    group: 'Limits',
+    default: '10s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'Longest TLS handshake.',
+  }),
+  'header-timeout': option({
+    group: 'Limits',
+    default: '10s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'From the first byte of a request head to its end; then 408.',
+  }),
+  'client-timeout': option({
+    group: 'Limits',
+    default: '60s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'Time without a byte from the client, or accepted by it, while one is owed; 408 before the answer, a cut after its head.',
+  }),
+  'idle-timeout': option({
+    group: 'Limits',
+    default: '75s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'How long a client connection with nothing in flight is kept.',
+  }),
+  'upstream-connect-timeout': option({
+    group: 'Limits',
+    default: '5s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'Longest wait for a connection to the app; then 504, or 503 when all are busy.',
+  }),
+  'upstream-max-connections': option({
+    group: 'Limits',
+    default: '256',
+    takes: 'N',
+    parse: parseCount(1),
+    help: 'Most connections to the app at once; further requests wait for one.',
+  }),
+  'upstream-timeout': option({
+    group: 'Limits',
+    default: '60s',
+    takes: 'DURATION',
+    parse: parseLimit,
+    help: 'Time without a byte from the app while one is owed; 504 before its head, a cut after it; event streams and upgraded connections may be silent.',
+  }),
+  'upstream-idle-timeout': option({
+    group: 'Limits',
+    default: '4s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: "How long a free connection to the app is kept, if the app's Keep-Alive does not say less; 0 for one connection a request.",
+  }),
+  'drain-delay': option({
+    group: 'Stopping',
+    default: '0s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: 'On SIGTERM: not ready, but still serving and accepting, for this long; skipped when the app no longer accepts.',
+  }),
+  'drain-timeout': option({
+    group: 'Stopping',
+    default: '25s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: 'From SIGTERM, the delay included, to the moment when whatever is left is cut.',
+  }),
+  admin: option({
+    group: 'Observing',
+    default: ':9901',
+    takes: '[HOST]:PORT|off',
+    parse: parseAddressOrOff,
+    help: 'Health, readiness and metrics over plain HTTP.',
+  }),
+  'access-log': option({
+    group: 'Observing',
+    default: 'all',
+    takes: 'all|errors|off',
+    parse: parseWord('all', 'errors', 'off'),
+    help: 'Which requests get a line in the log.',
+  }),
+  'log-level': option({
+    group: 'Observing',
+    default: 'info',
+    takes: 'LEVEL',
+    parse: parseWord('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    help: 'Least level that is logged; for people, pipe into pino-pretty.',
+  }),
+};
+
+export type OptionName = keyof typeof OPTIONS;
+export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** The variable of an option: `--upstream-timeout` is TLS_SIDECAR_UPSTREAM_TIMEOUT. */
+export function variableOf(name: string): string {
+  return `TLS_SIDECAR_${name.replaceAll('-', '_').toUpperCase()}`;
+}

@@ -1,0 +1,109 @@
+// Text to values: durations, sizes, ports, addresses. The one place where such text is read. Every function gives the
+// value or throws a Malformed that says what would have been right; the caller adds which option it was.
+
+export class Malformed extends Error {}
+
+const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const SIZE_BYTES: Readonly<Record<string, number>> = {
+  '': 1,
+  B: 1,
+  k: 1e3,
+  kB: 1e3,
+  K: 1e3,
+  KB: 1e3,
+  M: 1e6,
+  MB: 1e6,
+  G: 1e9,
+  GB: 1e9,
+  Ki: 1024,
+  KiB: 1024,
+  Mi: 1024 ** 2,
+  MiB: 1024 ** 2,
+  Gi: 1024 ** 3,
+  GiB: 1024 ** 3,
+};
+/** Longer ones overflow Node's timers, which then fire at once. */
+const MAX_DURATION_MS = 24 * 3_600_000;
+
+/** Milliseconds of `250ms`, `10s`, `5m`, `1h` or `0`. */
+export function parseDuration(text: string): number {
+  if (text === '0') return 0;
+  const [, amount, unit] = /^([0-9]+(?:\.[0-9]+)?)([a-z]+)$/.exec(text) ?? [];
+  const factor = DURATION_MS[unit ?? ''];
+  if (factor === undefined) throw new Malformed('a duration with its unit, as 250ms, 10s or 5m');
+  const ms = Math.round(Number(amount) * factor);
+  if (ms > MAX_DURATION_MS) throw new Malformed('a duration of at most 24h');
+  return ms;
+}
+
+/** As parseDuration(), but not 0: for limits that must exist. */
+export function parseLimit(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === 0) throw new Malformed('a duration above 0, as 250ms, 10s or 5m');
+  return ms;
+}
+
+/** Bytes of `16KiB`, `1MiB`, `16Ki`, `64k` or a plain number. */
+export function parseSize(text: string): number {
+  const [, amount, unit] = /^([0-9]+)([A-Za-z]*)$/.exec(text) ?? [];
+  const factor = amount === undefined ? undefined : SIZE_BYTES[unit ?? ''];
+  if (factor === undefined) throw new Malformed('a size, as 16KiB, 1MiB or plain bytes');
+  return Number(amount) * factor;
+}
+
+/** A whole number of at least `min`. */
+export function parseCount(min: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^[0-9]+$/.test(text) || value < min || !Number.isSafeInteger(value))
+      throw new Malformed(`a whole number of at least ${min}`);
+    return value;
+  };
+}
+
+/** `host` undefined means all addresses of both families. */
+export type Address = { readonly host: string | undefined; readonly port: number };
+
+/** `[HOST]:PORT`; an IPv6 host stands in brackets. Port 0 lets the system choose. */
+export function parseAddress(text: string): Address {
+  const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]/\s]*)):([0-9]{1,5})$/.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65535)
+    throw new Malformed('[HOST]:PORT, as :8080, 127.0.0.1:8080 or [::1]:8080');
+  return { host: bracketed ?? (plain === '' ? undefined : plain), port: Number(port) };
+}
+
+/** An address, or `off`. */
+export function parseAddressOrOff(text: string): Address | 'off' {
+  return text === 'off' ? 'off' : parseAddress(text);
+}
+
+export type UpstreamAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** `http://HOST:PORT` (port 80 when left out) or `unix:/PATH`. */
+export function parseUpstream(text: string): UpstreamAddress {
+  if (text.startsWith('unix:/')) return { kind: 'unix', path: text.slice('unix:'.length) };
+  const [, bracketed, plain, port] =
+    /^http:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\/?$/.exec(text) ?? [];
+  const host = bracketed ?? plain;
+  const number = port === undefined ? 80 : Number(port);
+  if (host === undefined || number < 1 || number > 65535)
+    throw new Malformed('http://HOST:PORT or unix:/PATH, without a path behind the port');
+  return { kind: 'tcp', host, port: number };
+}
+
+/** One of a few words. */
+export function parseWord<const W extends string>(...words: W[]): (text: string) => W {
+  return (text) => {
+    const word = words.find((candidate) => candidate === text);
+    if (word === undefined) throw new Malformed(words.length === 1 ? `${words[0]}` : `one of ${words.join(', ')}`);
+    return word;
+  };
+}
+
+/** A path to a file. */
+export function parseFile(text: string): string {
+  if (text === '' || text.includes('\0')) throw new Malformed('a path to a file');
+  return text;
+}

@@ -1,0 +1,104 @@
+// The exchange: one request and its answer. It is all that the listener, the pipeline and the forwarders know of
+// each other. The listener makes it and carries it out on the client's side; policies read and edit the request;
+// a forwarder takes the body through a Carrier and gives the answer. Every exchange finishes exactly once.
+
+import type { Duplex } from 'node:stream';
+import type { Rejection } from './errors.ts';
+import type { RawHeaders } from './headers.ts';
+
+/** A body whose length is not known before its end (chunked, or until the connection closes). */
+export const UNKNOWN_LENGTH = -1;
+
+export type Protocol = 'http/1.0' | 'http/1.1' | 'h2';
+
+export type TlsFacts = {
+  readonly version: string;
+  readonly cipher: string;
+  readonly sni: string;
+  readonly resumed: boolean;
+};
+
+/** What is known of the client's connection; the same object for all of its exchanges. */
+export interface ClientConnection {
+  /** IP address, IPv4-mapped IPv6 written as IPv4. */
+  readonly remoteAddress: string;
+  readonly scheme: 'https' | 'http';
+  readonly tls: TlsFacts | undefined;
+}
+
+export interface Exchange {
+  readonly connection: ClientConnection;
+  readonly protocol: Protocol;
+  /** Monotonic milliseconds (performance.now) when the request head was complete. */
+  readonly startedMs: number;
+
+  // The request; policies may edit it until it is forwarded.
+  method: string;
+  target: string;
+  headers: RawHeaders;
+  /** The authority that the client asked for, with its port if it gave one. Set by the authority policy. */
+  host: string;
+  /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for a chunked one. Set by the framing policy. */
+  bodyLength: number;
+  /** The protocol that the client wants to change to, as it wrote it. Set by the framing policy. */
+  upgrade: string | undefined;
+  /** Whether the client lets its connection stay open after this exchange. Set by the framing policy. */
+  persistent: boolean;
+  requestId: string;
+
+  // The outcome, for log and metrics.
+  status: number;
+  bytesIn: number;
+  bytesOut: number;
+  /** Milliseconds from the start to the first byte of the app's answer; -1 before it. */
+  upstreamMs: number;
+  rejection: Rejection | undefined;
+
+  /** Whether the head of the final answer has been given. */
+  readonly answered: boolean;
+  /** Whether the exchange is over: nothing may be called any more, and calls have no effect. */
+  readonly finished: boolean;
+
+  /** Names who carries this exchange, and starts the flow of its body; bodyEnd() is not called where there is none. */
+  carry(carrier: Carrier): void;
+  pauseBody(): void;
+  resumeBody(): void;
+
+  /** Sends an interim (1xx) answer, where the client's protocol has such. */
+  inform(status: number, headers: RawHeaders): void;
+  /** Gives the head of the answer; it leaves with the first bytes of the body, or at flush(). */
+  answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void;
+  /** Body bytes. They may wait for the next flush() or end(), so that small pieces leave together. */
+  write(chunk: Buffer): void;
+  /** What was given so far leaves now. False: the client is slower than the app; wait for the carrier's drained(). */
+  flush(): boolean;
+  /** The answer is complete. Trailers are sent where the protocol and the framing have room for them. */
+  end(trailers: RawHeaders | undefined): void;
+  /** Breaks the answer off so that the client sees a failure, never a complete answer. */
+  cut(): void;
+  /** Answers 101 and hands the client's byte stream over. The exchange finishes when the stream closes. */
+  switchProtocols(reason: string, headers: RawHeaders): Duplex;
+}
+
+/** A forwarder's side of one exchange: the listener calls it as the request arrives and the client drains. */
+export interface Carrier {
+  body(chunk: Buffer): void;
+  bodyEnd(trailers: RawHeaders | undefined): void;
+  drained(): void;
+  /** The client left or the exchange was cut: the app's side must be closed at once. */
+  gone(): void;
+}
+
+/** What the listener hands exchanges to: the pipeline. */
+export interface Handler {
+  handle(exchange: Exchange): void;
+  /** Instead of handle(): the listener itself found the request unacceptable (syntax, size, time). */
+  refuse(exchange: Exchange, rejection: Rejection): void;
+  /** An exchange that was handled cannot go on because of its client. */
+  fail(exchange: Exchange, rejection: Rejection): void;
+  /** Called exactly once for every exchange, after its last byte or its cut. */
+  finished(exchange: Exchange): void;
+}
+
+/** A monotonic clock in milliseconds, given to whatever needs time so that tests can hold it. */
+export type Clock = () => number;

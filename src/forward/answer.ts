@@ -1,0 +1,148 @@
+// The rules on the app's answer, whichever forwarder read it: where its body ends, what of its head is passed on, and
+// whether the connection to the app may be used again. Ambiguity is an error, never a guess: two readers of one answer
+// must not see two bodies. Pure.
+
+import { errorCode, REJECTIONS, type Reason, type Rejection } from '../errors.ts';
+import { UNKNOWN_LENGTH } from '../exchange.ts';
+import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
+import { readContentLength } from '../message/head.ts';
+
+export type AnswerHead = {
+  readonly status: number;
+  readonly reason: string;
+  /** The end-to-end fields, as the client gets them. */
+  readonly headers: RawHeaders;
+  /** Bytes of the body that follows: 0 for none, UNKNOWN_LENGTH for chunked or until the connection closes. */
+  readonly bodyLength: number;
+  readonly chunked: boolean;
+  /** Whether the app keeps the connection open after this answer. */
+  readonly persistent: boolean;
+  /** How long the app says that it keeps an idle connection, in milliseconds; undefined when it does not say. */
+  readonly keepAliveMs: number | undefined;
+  /** Server-sent events: silence is normal once the head is there. */
+  readonly stream: boolean;
+};
+
+const CONTENT_TYPE_LENGTH = 'content-type'.length;
+const NOTHING: ReadonlySet<Kind> = new Set();
+const LENGTH: ReadonlySet<Kind> = new Set([Kind.contentLength]);
+
+/** What one pass over the fields found. */
+type Findings = {
+  lengths: number;
+  length: number;
+  codings: number;
+  coding: string;
+  connection: string;
+  keepAliveMs: number | undefined;
+  stream: boolean;
+};
+
+/**
+ * `method` is that of the request, `version` the digits of the status line. Not for 1xx answers.
+ * RFC 9112 section 6.3 gives the order of the rules; where it lets a proxy repair, this refuses.
+ */
+export function readAnswer(
+  method: string,
+  version: string,
+  status: number,
+  reason: string,
+  raw: RawHeaders,
+): AnswerHead | Rejection {
+  if (status < 200 || status > 599 || (version !== '1.1' && version !== '1.0')) return REJECTIONS.upstream_malformed;
+  const found = inspect(raw);
+  const { lengths, length, codings } = found;
+  if (lengths > 1 || length < 0 || codings > 1 || (lengths > 0 && codings > 0)) return REJECTIONS.upstream_ambiguous;
+  if (codings === 1 && (found.coding !== 'chunked' || version === '1.0')) return REJECTIONS.upstream_ambiguous;
+
+  const bodiless = method === 'HEAD' || status === 204 || status === 304;
+  const chunked = codings === 1 && !bodiless;
+  const untilClose = !bodiless && !chunked && lengths === 0;
+  const bodyLength = bodiless ? 0 : chunked || untilClose ? UNKNOWN_LENGTH : length;
+  // A 204 has no length to speak of (RFC 9110 section 8.6); HEAD and 304 tell that of the body they leave out.
+  const headers = endToEnd(raw, chunked, status === 204 ? LENGTH : NOTHING);
+  const persistent = !untilClose && persists(version, found.connection);
+  return {
+    status,
+    reason,
+    headers,
+    bodyLength,
+    chunked,
+    persistent,
+    keepAliveMs: found.keepAliveMs,
+    stream: found.stream,
+  };
+}
+
+function inspect(raw: RawHeaders): Findings {
+  const found: Findings = {
+    lengths: 0,
+    length: 0,
+    codings: 0,
+    coding: '',
+    connection: '',
+    keepAliveMs: undefined,
+    stream: false,
+  };
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] as string;
+    const value = raw[i + 1] as string;
+    const kind = kindOf(name);
+    if (kind !== Kind.plain) note(found, kind, name, value);
+    else if (name.length === CONTENT_TYPE_LENGTH && value.startsWith('text/event-stream')) found.stream = true;
+  }
+  return found;
+}
+
+function note(found: Findings, kind: Kind, name: string, value: string): void {
+  switch (kind) {
+    case Kind.contentLength:
+      found.lengths++;
+      found.length = readContentLength(value);
+      return;
+    case Kind.transferEncoding:
+      found.codings++;
+      found.coding = value.toLowerCase();
+      return;
+    case Kind.connection:
+      found.connection = found.connection === '' ? value.toLowerCase() : `${found.connection},${value.toLowerCase()}`;
+      return;
+    case Kind.hopByHop:
+      if (name.toLowerCase() === 'keep-alive') found.keepAliveMs = readKeepAlive(value);
+      return;
+    default:
+  }
+}
+
+/** Whether what readAnswer() gave is a rejection. */
+export function isRejection(result: AnswerHead | Rejection): result is Rejection {
+  return 'error' in result;
+}
+
+function persists(version: string, connection: string): boolean {
+  if (version === '1.0') return listMembers(connection).includes('keep-alive');
+  return connection === '' || connection === 'keep-alive' || !listMembers(connection).includes('close');
+}
+
+function readKeepAlive(value: string): number | undefined {
+  const seconds = /(?:^|[,\s])timeout\s*=\s*"?([0-9]{1,6})/i.exec(value)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
+
+const CONNECT_REASONS: Readonly<Record<string, Reason>> = {
+  ECONNREFUSED: 'upstream_refused',
+  ENOENT: 'upstream_refused',
+  EACCES: 'upstream_refused',
+  EADDRNOTAVAIL: 'upstream_refused',
+  EHOSTUNREACH: 'upstream_refused',
+  ENETUNREACH: 'upstream_refused',
+  ENOTFOUND: 'upstream_unresolved',
+  EAI_AGAIN: 'upstream_unresolved',
+  ETIMEDOUT: 'upstream_connect_timeout',
+};
+
+/** The rejection for an error of the socket to the app. */
+export function socketRejection(error: unknown, connected: boolean): Rejection {
+  const reason = connected ? undefined : CONNECT_REASONS[errorCode(error)];
+  return REJECTIONS[reason ?? 'upstream_closed'];
+}

@@ -1,0 +1,339 @@
+// One connection to the app: writes a request, reads its answer, and knows whether it may be used again: only when
+// request and answer were both complete, the app keeps it open, and nothing more arrived. A connection that saw an
+// abort, an upgrade or a wrong length is destroyed. It knows HTTP/1.1 messages, not exchanges.
+
+import type { Socket } from 'node:net';
+import { REJECTIONS, type Rejection } from '../../errors.ts';
+import { UNKNOWN_LENGTH } from '../../exchange.ts';
+import type { RawHeaders } from '../../headers.ts';
+import { ChunkedReader, chunkHead } from '../../message/chunked.ts';
+import { findHeadEnd, readFields, readStatusLine, type StatusLine, writeFields } from '../../message/head.ts';
+import { type AnswerHead, isRejection, readAnswer, socketRejection } from '../answer.ts';
+import { MAX_INTERIM } from '../forward.ts';
+import type { Pool } from './pool.ts';
+
+/** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
+export interface AnswerReceiver {
+  interim(status: number, headers: RawHeaders): void;
+  answerHead(head: AnswerHead): void;
+  answerBody(chunk: Buffer): void;
+  answerEnd(trailers: RawHeaders | undefined): void;
+  /** All that one read brought has been given. False: stop reading until proceed(). */
+  settle(): boolean;
+  /** The app takes request bytes again. */
+  appDrained(): void;
+  failed(rejection: Rejection): void;
+  /** The app answered 101; the socket, with whatever followed, is no longer ours. */
+  switched(reason: string, headers: RawHeaders, socket: Socket): void;
+}
+
+export type RequestHead = {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: RawHeaders;
+  readonly bodyLength: number;
+  readonly upgrade: string | undefined;
+};
+
+const Reading = { idle: 0, head: 1, length: 2, chunks: 3, untilClose: 4 } as const;
+type Reading = (typeof Reading)[keyof typeof Reading];
+
+export class AppConnection {
+  /** When expire() is due; Infinity while nothing is owed by the app. */
+  deadlineMs: number;
+  /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
+  reused = false;
+  /** Whether a byte of the present answer has come. */
+  answering = false;
+  readonly #socket: Socket;
+  readonly #pool: Pool;
+  #receiver: AnswerReceiver | undefined = undefined;
+  #connected = false;
+  #error: unknown = undefined;
+  #reading: Reading = Reading.idle;
+  #unread: Buffer | undefined = undefined;
+  #method = '';
+  #upgrade: string | undefined = undefined;
+  #interims = 0;
+  #left = 0;
+  #chunks: ChunkedReader | undefined = undefined;
+  #chunkedRequest = false;
+  #requestDone = false;
+  #persistent = true;
+  #patient = false;
+  #idleMs: number;
+  readonly #onData = (bytes: Buffer): void => this.#read(bytes);
+  readonly #onDrain = (): void => this.#receiver?.appDrained();
+  readonly #onEnd = (): void => this.#appEnded();
+  readonly #onClose = (): void => this.#closed();
+
+  constructor(socket: Socket, pool: Pool) {
+    this.#socket = socket;
+    this.#pool = pool;
+    this.#idleMs = pool.limits.idleTimeoutMs;
+    this.deadlineMs = pool.clock() + pool.limits.connectTimeoutMs;
+    socket.on('connect', () => {
+      this.#connected = true;
+      this.proceed();
+    });
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('error', (error) => {
+      this.#error = error;
+    });
+    socket.on('close', this.#onClose);
+  }
+
+  /** Writes the head; with a body, the head waits for the body's first bytes of the same turn. */
+  send(request: RequestHead, receiver: AnswerReceiver): void {
+    this.#receiver = receiver;
+    this.#reading = Reading.head;
+    this.#method = request.method;
+    this.#upgrade = request.upgrade;
+    this.#interims = 0;
+    this.answering = false;
+    this.#patient = false;
+    this.#requestDone = request.bodyLength === 0;
+    this.#chunkedRequest = request.bodyLength === UNKNOWN_LENGTH;
+    if (!this.#requestDone) {
+      this.#socket.cork();
+      process.nextTick(uncork, this.#socket);
+    }
+    this.#socket.write(requestText(request), 'latin1');
+    this.proceed();
+  }
+
+  /** Body bytes. False: wait for appDrained(). */
+  sendBody(chunk: Buffer): boolean {
+    this.proceed();
+    if (!this.#chunkedRequest) return this.#socket.write(chunk);
+    if (chunk.length === 0) return true;
+    this.#socket.cork();
+    this.#socket.write(chunkHead(chunk.length), 'latin1');
+    this.#socket.write(chunk);
+    const more = this.#socket.write('\r\n', 'latin1');
+    this.#socket.uncork();
+    return more;
+  }
+
+  sendEnd(trailers: RawHeaders | undefined): void {
+    this.#requestDone = true;
+    this.proceed();
+    if (!this.#chunkedRequest) return;
+    this.#socket.write(trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`, 'latin1');
+  }
+
+  /** The app owes a byte from now on, and reading goes on. */
+  proceed(): void {
+    if (this.#connected) {
+      this.deadlineMs = this.#patient
+        ? Number.POSITIVE_INFINITY
+        : this.#pool.clock() + this.#pool.limits.upstreamTimeoutMs;
+    }
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** It is the client's turn: the app owes nothing. */
+  suspend(): void {
+    if (this.#connected) this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  expire(): void {
+    if (this.#reading === Reading.idle) return this.destroy();
+    this.#fail(REJECTIONS[this.#connected ? 'upstream_timeout' : 'upstream_connect_timeout']);
+  }
+
+  destroy(): void {
+    this.#receiver = undefined;
+    this.#reading = Reading.idle;
+    this.#pool.drop(this);
+    this.#socket.destroy();
+  }
+
+  // ---- reading the answer
+
+  #read(bytes: Buffer): void {
+    const receiver = this.#receiver;
+    // What nobody asked for would be taken for the answer to the next request (CVE-2026-48931).
+    if (receiver === undefined) return this.destroy();
+    this.answering = true;
+    this.deadlineMs = this.#patient
+      ? Number.POSITIVE_INFINITY
+      : this.#pool.clock() + this.#pool.limits.upstreamTimeoutMs;
+    let unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
+    this.#unread = undefined;
+    while (unread.length > 0 && this.#receiver === receiver) {
+      const used = this.#reading === Reading.head ? this.#readHead(unread) : this.#readBody(unread);
+      if (used < 0) return;
+      if (used === 0) break;
+      unread = unread.subarray(used);
+    }
+    if (this.#receiver !== receiver) return;
+    if (unread.length > 0) this.#unread = unread;
+    if (!receiver.settle() && this.#receiver === receiver) {
+      this.#socket.pause();
+      this.suspend();
+    }
+  }
+
+  /** Bytes used; 0 when more are needed; -1 when the answer, or the connection, is over. */
+  #readHead(bytes: Buffer): number {
+    const { limits } = this.#pool;
+    const end = findHeadEnd(bytes, 0);
+    if (end < 0 || end > limits.maxHeaderBytes) {
+      if (end >= 0 || bytes.length > limits.maxHeaderBytes + 4) return this.#fail(REJECTIONS.upstream_header_too_large);
+      return startsLikeHttp(bytes) ? 0 : this.#fail(REJECTIONS.upstream_malformed);
+    }
+    const text = bytes.toString('latin1', 0, end + 2);
+    const line = readStatusLine(text);
+    if (line === undefined) return this.#fail(REJECTIONS.upstream_malformed);
+    const headers: RawHeaders = [];
+    const fault = readFields(text, line.end, limits.maxFields, headers);
+    if (fault !== undefined) {
+      return this.#fail(REJECTIONS[fault === 'syntax' ? 'upstream_malformed' : 'upstream_header_too_large']);
+    }
+    if (line.status < 200) return this.#readInterim(line, headers, bytes, end + 4);
+    return this.#begin(readAnswer(this.#method, line.version, line.status, line.reason, headers), bytes, end + 4);
+  }
+
+  #readInterim(line: StatusLine, headers: RawHeaders, bytes: Buffer, used: number): number {
+    const { status } = line;
+    if (status === 101) return this.#switch(line, headers, bytes.subarray(used));
+    if (status < 100 || ++this.#interims > MAX_INTERIM) return this.#fail(REJECTIONS.upstream_malformed);
+    this.#receiver?.interim(status, headers);
+    return used;
+  }
+
+  #begin(head: AnswerHead | Rejection, bytes: Buffer, used: number): number {
+    if (isRejection(head)) return this.#fail(head);
+    this.#persistent = head.persistent;
+    this.#patient = head.stream;
+    if (head.stream) this.suspend();
+    if (head.keepAliveMs !== undefined) this.#shortenIdle(head.keepAliveMs);
+    this.#left = head.bodyLength;
+    if (head.chunked) {
+      const { limits } = this.#pool;
+      this.#chunks = new ChunkedReader({ maxTrailerBytes: limits.maxHeaderBytes, maxFields: limits.maxFields });
+      this.#reading = Reading.chunks;
+    } else {
+      this.#reading = head.bodyLength === UNKNOWN_LENGTH ? Reading.untilClose : Reading.length;
+    }
+    this.#receiver?.answerHead(head);
+    if (head.bodyLength === 0) return this.#complete(undefined, bytes.length > used);
+    return used;
+  }
+
+  #readBody(bytes: Buffer): number {
+    const receiver = this.#receiver;
+    if (receiver === undefined) return -1;
+    if (this.#reading === Reading.untilClose) {
+      receiver.answerBody(bytes);
+      return bytes.length;
+    }
+    if (this.#reading === Reading.chunks) return this.#readChunks(receiver, bytes);
+    const used = Math.min(bytes.length, this.#left);
+    this.#left -= used;
+    receiver.answerBody(used === bytes.length ? bytes : bytes.subarray(0, used));
+    return this.#left === 0 ? this.#complete(undefined, bytes.length > used) : used;
+  }
+
+  #readChunks(receiver: AnswerReceiver, bytes: Buffer): number {
+    const reader = this.#chunks as ChunkedReader;
+    const used = reader.feed(bytes, 0, { chunk: (data) => receiver.answerBody(data) });
+    if (this.#receiver !== receiver) return -1;
+    if (used < 0) return this.#fail(REJECTIONS.upstream_malformed);
+    return reader.done ? this.#complete(reader.trailers, bytes.length > used) : used;
+  }
+
+  /** Gives the connection back before the answer ends, so that the client's next request finds it. */
+  #complete(trailers: RawHeaders | undefined, surplus: boolean): number {
+    const receiver = this.#receiver;
+    if (this.#receiver === undefined) return -1;
+    this.#receiver = undefined;
+    this.#reading = Reading.idle;
+    if (!this.#requestDone || !this.#persistent || surplus || this.#idleMs <= 0 || this.#socket.readableEnded) {
+      this.destroy();
+    } else {
+      this.reused = true;
+      this.deadlineMs = this.#pool.clock() + this.#idleMs;
+      if (this.#socket.isPaused()) this.#socket.resume();
+      this.#pool.takeBack(this);
+    }
+    receiver?.answerEnd(trailers);
+    return -1;
+  }
+
+  #switch(line: StatusLine, headers: RawHeaders, rest: Buffer): number {
+    const receiver = this.#receiver;
+    if (this.#upgrade === undefined || !agreesTo(this.#upgrade, headers))
+      return this.#fail(REJECTIONS.upstream_bad_upgrade);
+    const socket = this.#socket;
+    this.#receiver = undefined;
+    this.#pool.drop(this);
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onEnd);
+    socket.off('close', this.#onClose);
+    socket.pause();
+    if (rest.length > 0) socket.unshift(rest);
+    receiver?.switched(line.reason, headers, socket);
+    return -1;
+  }
+
+  /** A second before the app's own limit, so that no request meets a closing connection. */
+  #shortenIdle(keepAliveMs: number): void {
+    this.#idleMs = Math.min(this.#pool.limits.idleTimeoutMs, keepAliveMs - 1000);
+  }
+
+  // ---- ends
+
+  #appEnded(): void {
+    const receiver = this.#receiver;
+    if (receiver !== undefined && this.#reading === Reading.untilClose) {
+      this.#receiver = undefined;
+      this.destroy();
+      receiver.answerEnd(undefined);
+    } else {
+      this.#fail(REJECTIONS.upstream_closed);
+    }
+  }
+
+  #closed(): void {
+    this.#fail(socketRejection(this.#error, this.#connected));
+  }
+
+  #fail(rejection: Rejection): -1 {
+    const receiver = this.#receiver;
+    this.destroy();
+    receiver?.failed(rejection);
+    return -1;
+  }
+}
+
+function uncork(socket: Socket): void {
+  socket.uncork();
+}
+
+function requestText({ method, target, headers, bodyLength, upgrade }: RequestHead): string {
+  const framing = bodyLength === UNKNOWN_LENGTH ? 'Transfer-Encoding: chunked\r\n' : '';
+  const change = upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
+  return `${method} ${target} HTTP/1.1\r\n${writeFields(headers)}${framing}${change}\r\n`;
+}
+
+/** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */
+function agreesTo(upgrade: string, headers: RawHeaders): boolean {
+  let agreed = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    if (name === 'content-length' || name === 'transfer-encoding') return false;
+    if (name !== 'upgrade') continue;
+    if ((headers[i + 1] as string).toLowerCase() !== upgrade.toLowerCase()) return false;
+    agreed++;
+  }
+  return agreed === 1;
+}
+
+function startsLikeHttp(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 5) === 'HTTP/'.slice(0, Math.min(5, bytes.length));
+}

@@ -1,0 +1,147 @@
+// The wire forwarder: writes the request head straight to a pooled connection, and passes bodies on as they come, with
+// back-pressure both ways. One object an exchange, no promise, closure or stream: measured at a third of the CPU time
+// of http-proxy. Also carries upgrades, on connections of their own, until the app has answered 101.
+
+import type { Socket } from 'node:net';
+import { REJECTIONS, type Rejection } from '../../errors.ts';
+import type { Carrier, Clock, Exchange } from '../../exchange.ts';
+import { fieldValue, type RawHeaders } from '../../headers.ts';
+import type { AnswerHead } from '../answer.ts';
+import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
+import { splice } from '../tunnel.ts';
+import type { AnswerReceiver, AppConnection } from './connection.ts';
+import { type Borrower, Pool } from './pool.ts';
+
+export type WireOptions = { readonly upstream: Upstream; readonly limits: ForwardLimits; readonly clock: Clock };
+
+export function createWireForwarder(options: WireOptions): Forwarder {
+  const pool = new Pool(options);
+  return {
+    forward(exchange, failed) {
+      const carrier = new WireCarrier(exchange, failed, pool);
+      if (exchange.upgrade === undefined) pool.borrow(carrier, false);
+      else carrier.lend(pool.dialApart());
+    },
+    close() {
+      pool.close();
+    },
+  };
+}
+
+/** RFC 9110 section 9.2.2; only these, and only without a body, may be sent again. */
+const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
+
+class WireCarrier implements Carrier, AnswerReceiver, Borrower {
+  readonly #exchange: Exchange;
+  readonly #failed: Failed;
+  readonly #pool: Pool;
+  #connection: AppConnection | undefined = undefined;
+  #retried = false;
+  #tunnel: Socket | undefined = undefined;
+
+  constructor(exchange: Exchange, failed: Failed, pool: Pool) {
+    this.#exchange = exchange;
+    this.#failed = failed;
+    this.#pool = pool;
+  }
+
+  // ---- Borrower
+
+  lend(connection: AppConnection): void {
+    this.#connection = connection;
+    connection.send(this.#exchange, this);
+    if (this.#exchange.bodyLength !== 0) connection.suspend();
+    this.#exchange.carry(this);
+  }
+
+  starved(): void {
+    this.#failed(this.#exchange, REJECTIONS.upstream_busy);
+  }
+
+  // ---- Carrier: what the client sends
+
+  body(chunk: Buffer): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (connection.sendBody(chunk)) connection.suspend();
+    else this.#exchange.pauseBody();
+  }
+
+  bodyEnd(trailers: RawHeaders | undefined): void {
+    this.#connection?.sendEnd(trailers);
+  }
+
+  drained(): void {
+    this.#connection?.proceed();
+  }
+
+  gone(): void {
+    this.#pool.forget(this);
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    // The client's last bytes may still be on their way to the app.
+    this.#tunnel?.destroySoon();
+  }
+
+  // ---- AnswerReceiver: what the app sends
+
+  interim(status: number, headers: RawHeaders): void {
+    passInterim(this.#exchange, status, headers);
+  }
+
+  answerHead(head: AnswerHead): void {
+    const exchange = this.#exchange;
+    exchange.upstreamMs = this.#pool.clock() - exchange.startedMs;
+    exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
+  }
+
+  answerBody(chunk: Buffer): void {
+    this.#exchange.write(chunk);
+  }
+
+  settle(): boolean {
+    return this.#exchange.flush();
+  }
+
+  answerEnd(trailers: RawHeaders | undefined): void {
+    this.#connection = undefined;
+    this.#exchange.end(trailers);
+  }
+
+  appDrained(): void {
+    this.#connection?.suspend();
+    this.#exchange.resumeBody();
+  }
+
+  failed(rejection: Rejection): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    if (connection !== undefined && this.#mayRetry(connection, rejection)) {
+      this.#retried = true;
+      this.#pool.borrow(this, true);
+    } else {
+      this.#failed(this.#exchange, rejection);
+    }
+  }
+
+  switched(reason: string, headers: RawHeaders, socket: Socket): void {
+    const exchange = this.#exchange;
+    this.#connection = undefined;
+    this.#tunnel = socket;
+    exchange.upstreamMs = this.#pool.clock() - exchange.startedMs;
+    splice(exchange, reason, headers, socket);
+  }
+
+  /** Only where the app cannot have acted: it closed a connection that it had kept idle, before any byte of an answer. */
+  #mayRetry(connection: AppConnection, rejection: Rejection): boolean {
+    const { method, bodyLength, finished } = this.#exchange;
+    if (this.#retried || finished || !connection.reused || connection.answering) return false;
+    return rejection.reason === 'upstream_closed' && bodyLength === 0 && IDEMPOTENT.includes(method);
+  }
+}
+
+/** 100 only to a client that waits for it; the others to all that understand them. */
+function passInterim(exchange: Exchange, status: number, headers: RawHeaders): void {
+  if (status === 100 && fieldValue(exchange.headers, 'expect') === undefined) return;
+  exchange.inform(status, headers);
+}

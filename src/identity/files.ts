@@ -1,0 +1,69 @@
+// Reads a certificate and its key as one consistent pair. A Secret volume is swapped by renaming its `..data` link
+// to a new directory (Kubernetes' AtomicWriter), so both files are read from the one directory that the link names,
+// and the link is read again afterwards. It parses nothing.
+
+import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { errorCode } from '../errors.ts';
+import { BundleError } from './bundle.ts';
+
+export type PairPaths = { readonly cert: string; readonly key: string };
+
+export type PairFiles = {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  /** The directory that both were really read from, or that of the certificate. */
+  readonly source: string;
+};
+
+/** More than any chain needs; a wrong path (/dev/zero, a log) must not fill the memory. */
+const MAX_FILE_BYTES = 1 << 20;
+const ATTEMPTS = 5;
+
+/** Throws a BundleError of `missing`, `unreadable` or `changing`. */
+export function readPair({ cert, key }: PairPaths): PairFiles {
+  for (let attempt = 1; ; attempt++) {
+    const certDir = realDirectory(dirname(cert));
+    const keyDir = dirname(key) === dirname(cert) ? certDir : realDirectory(dirname(key));
+    try {
+      const pair = {
+        cert: readFile(join(certDir, basename(cert)), cert),
+        key: readFile(join(keyDir, basename(key)), key),
+        source: certDir,
+      };
+      if (realDirectory(dirname(cert)) === certDir && realDirectory(dirname(key)) === keyDir) return pair;
+    } catch (error) {
+      // The directory may have been swapped away under us: then the next attempt finds the new one.
+      const swapped = realDirectory(dirname(cert)) !== certDir || realDirectory(dirname(key)) !== keyDir;
+      if (!swapped || attempt === ATTEMPTS) throw error;
+    }
+    if (attempt === ATTEMPTS) throw new BundleError('changing', `${dirname(cert)} changes faster than it can be read`);
+  }
+}
+
+/** The target of `..data` where the directory is a Kubernetes volume, else the directory itself. */
+function realDirectory(directory: string): string {
+  try {
+    const link = join(directory, '..data');
+    if (lstatSync(link).isSymbolicLink()) return realpathSync(link);
+  } catch {
+    // No volume of that kind.
+  }
+  return resolve(directory);
+}
+
+function readFile(path: string, named: string): Buffer {
+  try {
+    const { size, mode } = statSync(path);
+    if ((mode & 0o170000) !== 0o100000) throw new BundleError('unreadable', `${named} is not a regular file`);
+    if (size > MAX_FILE_BYTES)
+      throw new BundleError('unreadable', `${named} is larger than 1 MiB: not a certificate or key`);
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof BundleError) throw error;
+    const code = errorCode(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new BundleError('missing', `${named} does not exist`, { cause: error });
+    throw new BundleError('unreadable', `${named} cannot be read (${code})`, { cause: error });
+  }
+}

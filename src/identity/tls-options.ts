@@ -1,0 +1,40 @@
+// The TLS settings of every context. A context that replaces another takes nothing over from it, so all of them are
+// repeated each time. TLS 1.2 only with AEAD suites and forward secrecy.
+
+import { createSecureContext, type TlsOptions } from 'node:tls';
+import { type Bundle, BundleError } from './bundle.ts';
+
+/** AES-128 first: no practical weakness, and cheaper than 256 for every byte. */
+const CIPHERS = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
+
+/** Throws a BundleError (`rejected`) when OpenSSL does not take the pair, as for an RSA key below its security level. */
+export function tlsOptions(bundle: Bundle, ticketKeys: Buffer): TlsOptions {
+  const options: TlsOptions = {
+    cert: bundle.cert,
+    key: bundle.key,
+    ciphers: CIPHERS,
+    honorCipherOrder: true,
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ecdhCurve: 'auto',
+    ticketKeys,
+    sessionIdContext: 'tls-sidecar',
+  };
+  try {
+    createSecureContext(options);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new BundleError('rejected', `OpenSSL does not accept the pair: ${why}`, { cause });
+  }
+  return options;
+}

@@ -1,0 +1,392 @@
+// One HTTP/1.x connection: bytes in, exchanges out, one after the other. It reads heads and bodies, keeps the
+// deadlines, and notices that the client has left. It decides nothing about a request: how long its body is, and
+// whether it is acceptable, the pipeline says (exchange.bodyLength) before the first byte of the body is read.
+
+import type { Duplex } from 'node:stream';
+import { REJECTIONS, type Reason } from '../errors.ts';
+import { type ClientConnection, type Clock, type Handler, type TlsFacts, UNKNOWN_LENGTH } from '../exchange.ts';
+import type { RawHeaders } from '../headers.ts';
+import { ChunkedReader } from '../message/chunked.ts';
+import { findHeadEnd, hasBareLineFeed, readFields, readRequestLine } from '../message/head.ts';
+import type { Connections, OpenConnection } from './connections.ts';
+import { Http1Exchange } from './http1-exchange.ts';
+import type { Limits } from './limits.ts';
+
+export type Http1Options = {
+  readonly handler: Handler;
+  readonly limits: Limits;
+  readonly connections: Connections;
+  readonly clock: Clock;
+};
+
+export type ClientFacts = { readonly remoteAddress: string; readonly tls: TlsFacts | undefined };
+
+/** What the connection waits for, and with it what a passed deadline means. */
+const Wait = { request: 0, head: 1, body: 2, app: 3, client: 4, leave: 5, tunnel: 6 } as const;
+type Wait = (typeof Wait)[keyof typeof Wait];
+
+export class Http1Connection implements ClientConnection, OpenConnection {
+  readonly protocol = 'http/1.1';
+  readonly remoteAddress: string;
+  readonly tls: TlsFacts | undefined;
+  readonly scheme: 'https' | 'http';
+  deadlineMs: number;
+  /** The client does not take what was written as fast as it is given. */
+  blocked = false;
+  readonly #socket: Duplex;
+  readonly #options: Http1Options;
+  #wait: Wait = Wait.request;
+  #exchange: Http1Exchange | undefined = undefined;
+  #unread: Buffer | undefined = undefined;
+  #pumping = false;
+  #paused = false;
+  /** The rest of a request body of known length, in bytes. */
+  #bodyLeft = 0;
+  #chunks: ChunkedReader | undefined = undefined;
+  #requestDone = false;
+  readonly #onData = (bytes: Buffer): void => this.#read(bytes);
+  readonly #onDrain = (): void => this.#drained();
+  readonly #onEnd = (): void => this.#clientEnded();
+
+  constructor(socket: Duplex, facts: ClientFacts, options: Http1Options) {
+    this.#socket = socket;
+    this.#options = options;
+    this.remoteAddress = facts.remoteAddress;
+    this.tls = facts.tls;
+    this.scheme = facts.tls === undefined ? 'http' : 'https';
+    const { idleTimeoutMs, lingerMs } = options.limits;
+    this.deadlineMs = options.clock() + (options.connections.draining ? lingerMs : idleTimeoutMs);
+    options.connections.add(this);
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('error', ignoreError);
+    socket.on('close', () => this.#closed());
+    // The first byte was read, and put back, by the listener.
+    socket.resume();
+  }
+
+  // ---- OpenConnection
+
+  expire(): void {
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    switch (this.#wait) {
+      case Wait.request:
+        return this.#leave();
+      case Wait.head:
+        return this.#refuse('header_timeout');
+      case Wait.body:
+        return this.#break('client_timeout');
+      case Wait.client:
+        return this.#break('client_timeout');
+      case Wait.leave:
+        this.#socket.destroy();
+        return;
+      default:
+        return;
+    }
+  }
+
+  drain(): void {
+    if (this.#exchange !== undefined || this.#unread !== undefined || this.#wait === Wait.leave) return;
+    this.#leave();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // ---- for its exchange
+
+  carried(exchange: Http1Exchange): void {
+    if (this.#requestDone || exchange !== this.#exchange) return;
+    if (exchange.bodyLength === 0) {
+      this.#requestDone = true;
+      return;
+    }
+    this.#waitForBody();
+    this.#pump();
+    this.#resumeReading();
+  }
+
+  pauseBody(): void {
+    if (this.#requestDone) return;
+    this.#pauseReading();
+    this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
+  }
+
+  resumeBody(): void {
+    if (this.#requestDone) return;
+    this.#waitForBody();
+    this.#resumeReading();
+  }
+
+  /** Whether the connection can stay open after this answer: the request is complete and nobody drains us. */
+  mayPersist(exchange: Http1Exchange): boolean {
+    if (!this.#requestDone && exchange.bodyLength !== 0) return false;
+    return exchange.rejection?.side !== 'client' && !this.#options.connections.draining;
+  }
+
+  write(text: string): void {
+    if (!this.#socket.write(text, 'latin1')) this.#block();
+  }
+
+  /** Text and bytes in one write to the socket. */
+  writeWith(text: string, bytes: Buffer): void {
+    if (text === '') {
+      if (!this.#socket.write(bytes)) this.#block();
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(text, 'latin1');
+    if (!this.#socket.write(bytes)) this.#block();
+    this.#socket.uncork();
+  }
+
+  answerEnded(exchange: Http1Exchange): void {
+    if (exchange !== this.#exchange) return;
+    if (this.#requestDone || exchange.bodyLength === 0) return this.#nextExchange(exchange);
+    // The app has answered before it took the whole request: what still comes is read and dropped.
+    this.#finish(exchange);
+    this.#leave();
+  }
+
+  /** The byte stream after a 101: nothing of this class reads it any more. */
+  handOver(head: string): Duplex {
+    const socket = this.#socket;
+    this.#waitFor(Wait.tunnel, Number.POSITIVE_INFINITY);
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onEnd);
+    socket.pause();
+    socket.write(head, 'latin1');
+    if (this.#unread !== undefined) socket.unshift(this.#unread);
+    this.#unread = undefined;
+    return socket;
+  }
+
+  // ---- reading
+
+  #read(bytes: Buffer): void {
+    if (this.#wait === Wait.leave) return;
+    this.#unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
+    this.#pump();
+    const exchange = this.#exchange;
+    if (exchange === undefined || this.#unread === undefined) return;
+    // More than one head of what cannot be used yet (pipelined requests, a body nobody carries): the client waits.
+    if (this.#unread.length > this.#options.limits.maxHeaderBytes) this.#pauseReading();
+  }
+
+  /** Takes from the unread bytes whatever the present state can use. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.#unread !== undefined) {
+      const exchange = this.#exchange;
+      const before: Buffer = this.#unread;
+      if (this.#wait === Wait.leave || this.#wait === Wait.tunnel) break;
+      if (exchange === undefined) this.#readHead(before);
+      else if (!this.#requestDone && exchange.carrier !== undefined) this.#readBody(exchange, before);
+      else break;
+      if (this.#unread === before) break;
+    }
+    this.#pumping = false;
+  }
+
+  #readHead(bytes: Buffer): void {
+    const { limits, clock, handler } = this.#options;
+    // RFC 9112 section 2.2: an empty line before the request line is ignored.
+    const start = bytes[0] === 13 && bytes[1] === 10 ? 2 : 0;
+    const end = findHeadEnd(bytes, start);
+    if (end < 0 || end - start > limits.maxHeaderBytes) return this.#awaitHead(bytes, end);
+    const text = bytes.toString('latin1', start, end + 2);
+    const nowMs = clock();
+    this.#unread = end + 4 < bytes.length ? bytes.subarray(end + 4) : undefined;
+
+    const line = readRequestLine(text);
+    if (line === undefined) return this.#refuse('malformed_request');
+    const { method, target, version } = line;
+    if (version !== '1.1' && version !== '1.0') return this.#refuse('bad_version', method, target);
+    const headers: RawHeaders = [];
+    const fault = readFields(text, line.end, limits.maxFields, headers);
+    const exchange = this.#begin(nowMs, version === '1.1' ? 'http/1.1' : 'http/1.0', method, target, headers);
+    if (fault !== undefined) {
+      return handler.refuse(exchange, REJECTIONS[fault === 'syntax' ? 'malformed_request' : fault]);
+    }
+    handler.handle(exchange);
+    if (exchange.bodyLength === 0 && exchange === this.#exchange) this.#requestDone = true;
+  }
+
+  #awaitHead(bytes: Buffer, end: number): void {
+    const { limits, clock } = this.#options;
+    if (end >= 0 || bytes.length > limits.maxHeaderBytes + 4) return this.#refuse('header_too_large');
+    if (hasBareLineFeed(bytes)) return this.#refuse('malformed_request');
+    if (this.#wait !== Wait.head) this.#waitFor(Wait.head, clock() + limits.headerTimeoutMs);
+  }
+
+  #begin(
+    nowMs: number,
+    protocol: 'http/1.1' | 'http/1.0',
+    method: string,
+    target: string,
+    headers: RawHeaders,
+  ): Http1Exchange {
+    const exchange = new Http1Exchange(this, nowMs, protocol, method, target, headers);
+    this.#exchange = exchange;
+    this.#requestDone = false;
+    this.#bodyLeft = -1;
+    this.#chunks = undefined;
+    this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
+    return exchange;
+  }
+
+  #readBody(exchange: Http1Exchange, bytes: Buffer): void {
+    if (exchange.bodyLength === UNKNOWN_LENGTH) return this.#readChunks(exchange, bytes);
+    if (this.#bodyLeft < 0) this.#bodyLeft = exchange.bodyLength;
+    const part = bytes.length <= this.#bodyLeft ? bytes : bytes.subarray(0, this.#bodyLeft);
+    this.#bodyLeft -= part.length;
+    this.#unread = part.length < bytes.length ? bytes.subarray(part.length) : undefined;
+    if (this.#wait === Wait.body) this.#waitForBody();
+    exchange.bytesIn += part.length;
+    if (this.#bodyLeft === 0) this.#requestEnded();
+    exchange.carrier?.body(part);
+    if (this.#bodyLeft === 0) this.#bodyEnded(exchange, undefined);
+  }
+
+  #readChunks(exchange: Http1Exchange, bytes: Buffer): void {
+    const { limits } = this.#options;
+    this.#chunks ??= new ChunkedReader({ maxTrailerBytes: limits.maxHeaderBytes, maxFields: limits.maxFields });
+    if (this.#wait === Wait.body) this.#waitForBody();
+    const reader = this.#chunks;
+    const end = reader.feed(bytes, 0, {
+      chunk: (data) => {
+        exchange.bytesIn += data.length;
+        exchange.carrier?.body(data);
+      },
+    });
+    if (this.#exchange !== exchange) return;
+    if (end < 0) return this.#break('bad_body');
+    this.#unread = end < bytes.length ? bytes.subarray(end) : undefined;
+    if (!reader.done) return;
+    this.#requestEnded();
+    this.#bodyEnded(exchange, reader.trailers);
+  }
+
+  #requestEnded(): void {
+    this.#requestDone = true;
+    this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
+    this.#resumeReading();
+  }
+
+  #bodyEnded(exchange: Http1Exchange, trailers: RawHeaders | undefined): void {
+    if (exchange === this.#exchange) exchange.carrier?.bodyEnd(trailers);
+  }
+
+  #pauseReading(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resumeReading(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  // ---- time
+
+  #waitFor(wait: Wait, deadlineMs: number): void {
+    this.#wait = wait;
+    this.deadlineMs = deadlineMs;
+  }
+
+  #waitForBody(): void {
+    this.#waitFor(Wait.body, this.#options.clock() + this.#options.limits.clientTimeoutMs);
+  }
+
+  #block(): void {
+    this.blocked = true;
+    if (this.#exchange === undefined) return;
+    this.#waitFor(Wait.client, this.#options.clock() + this.#options.limits.clientTimeoutMs);
+  }
+
+  #drained(): void {
+    this.blocked = false;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (this.#wait === Wait.client) {
+      if (this.#requestDone || this.#paused) this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
+      else this.#waitForBody();
+    }
+    exchange.carrier?.drained();
+  }
+
+  // ---- ends
+
+  #nextExchange(exchange: Http1Exchange): void {
+    this.#finish(exchange);
+    if (!exchange.persistent || this.#options.connections.draining) return this.#leave();
+    this.#waitFor(Wait.request, this.#options.clock() + this.#options.limits.idleTimeoutMs);
+    this.#pump();
+    this.#resumeReading();
+  }
+
+  #finish(exchange: Http1Exchange): void {
+    this.#exchange = undefined;
+    exchange.finished = true;
+    this.#options.handler.finished(exchange);
+  }
+
+  /** A request that the connection itself refuses, perhaps before it has a method. */
+  #refuse(reason: Reason, method = '', target = ''): void {
+    this.#unread = undefined;
+    const exchange = this.#begin(this.#options.clock(), 'http/1.1', method, target, []);
+    this.#options.handler.refuse(exchange, REJECTIONS[reason]);
+  }
+
+  /** The client broke off an exchange that is already carried. */
+  #break(reason: Reason): void {
+    const exchange = this.#exchange;
+    this.#unread = undefined;
+    if (exchange === undefined) return this.destroy();
+    const { carrier } = exchange;
+    exchange.carrier = undefined;
+    carrier?.gone();
+    this.#options.handler.fail(exchange, REJECTIONS[reason]);
+  }
+
+  /** Ends our direction and drops what still comes, until the client has closed or the linger time is over. */
+  #leave(): void {
+    this.#unread = undefined;
+    const { clock, limits } = this.#options;
+    this.#waitFor(Wait.leave, clock() + limits.clientTimeoutMs);
+    this.#socket.end(() => {
+      this.deadlineMs = clock() + limits.lingerMs;
+    });
+    this.#resumeReading();
+  }
+
+  #clientEnded(): void {
+    // A client that ends its direction has left: as in nginx and Go, an answer is not owed to a closed connection.
+    if (this.#exchange !== undefined) this.#socket.destroy();
+    else if (this.#wait !== Wait.leave) this.#leave();
+  }
+
+  #closed(): void {
+    this.#options.connections.delete(this);
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#unread = undefined;
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    if (this.#wait !== Wait.tunnel) exchange.rejection ??= REJECTIONS.client_gone;
+    if (!exchange.answered) exchange.status = exchange.rejection?.status ?? 499;
+    const { carrier } = exchange;
+    exchange.carrier = undefined;
+    this.#finish(exchange);
+    carrier?.gone();
+  }
+}
+
+function ignoreError(): void {
+  // A close always follows, and says all there is to do.
+}

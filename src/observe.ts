@@ -1,0 +1,107 @@
+// What the parts tell of themselves, put into words and numbers: the one place that turns events of the path into log
+// lines and metrics, so that both always say the same.
+
+import type { Clock, Exchange } from './exchange.ts';
+import { fieldValue } from './headers.ts';
+import { type IdentityObserver, isValidAt, type Served } from './identity/identity.ts';
+import type { ListenerObserver } from './listener/listener.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import type { Observer } from './pipeline/pipeline.ts';
+
+export type ExchangeObservation = {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly accessLog: 'all' | 'errors' | 'off';
+  readonly clock: Clock;
+};
+
+export function observeExchanges({ log, metrics, accessLog, clock }: ExchangeObservation): Observer {
+  return {
+    started: () => metrics.exchangeStarted(),
+    finished(exchange) {
+      const durationMs = clock() - exchange.startedMs;
+      metrics.exchangeFinished(exchange, durationMs);
+      if (accessLog === 'off') return;
+      const failed = exchange.rejection !== undefined || exchange.status >= 500;
+      if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
+    },
+    internalError: (exchange, error) => log.error({ err: error, requestId: exchange.requestId }, 'internal error'),
+  };
+}
+
+function accessLine(exchange: Exchange, durationMs: number) {
+  const { method, target, status, protocol, host, connection, bytesIn, bytesOut, upstreamMs, requestId, rejection } =
+    exchange;
+  const query = target.indexOf('?');
+  return {
+    method,
+    path: query < 0 ? target : target.slice(0, query),
+    status,
+    protocol,
+    host,
+    client: connection.remoteAddress,
+    bytesIn,
+    bytesOut,
+    durationMs: round(durationMs),
+    upstreamMs: upstreamMs < 0 ? undefined : round(upstreamMs),
+    requestId,
+    traceparent: fieldValue(exchange.headers, 'traceparent'),
+    tls: connection.tls,
+    reason: rejection?.reason,
+    side: rejection?.side,
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 1000) / 1000;
+}
+
+export function observeConnections(metrics: Metrics): ListenerObserver {
+  return {
+    connected: (protocol) => metrics.connections.inc({ protocol }),
+    handshake: (version, resumed) => metrics.handshakes.inc({ version, resumed: String(resumed) }),
+    handshakeFailed: (reason) => metrics.handshakeFailures.inc({ reason }),
+    plaintext: () => metrics.plaintext.inc({ action: 'reject' }),
+  };
+}
+
+/** `name` is the --cert path, the label of the certificate's metrics. */
+export function observeIdentity(log: Log, metrics: Metrics, name: string, now: () => Date): IdentityObserver {
+  return {
+    opened(served) {
+      tell(served, metrics, name);
+      metrics.differs.set({ name }, 0);
+      warnOfDates(served, log, now());
+    },
+    reloaded(served, previous) {
+      tell(served, metrics, name);
+      metrics.reloads.inc({ result: 'success', reason: 'changed' });
+      metrics.lastReload.set(now().getTime() / 1000);
+      const { subject, names, serial, sha256, notAfter } = served.bundle;
+      log.info(
+        { subject, names, serial, sha256, notAfter, previousSerial: previous.bundle.serial, source: served.source },
+        'certificate reloaded',
+      );
+      warnOfDates(served, log, now());
+    },
+    refused(reason, message) {
+      metrics.reloads.inc({ result: 'failed', reason });
+      log.error({ reason, detail: message }, 'certificate not reloaded; the old one is still served');
+    },
+    differs: (differs) => metrics.differs.set({ name }, differs ? 1 : 0),
+  };
+}
+
+function tell({ bundle }: Served, metrics: Metrics, name: string): void {
+  metrics.notBefore.set({ name }, bundle.notBefore.getTime() / 1000);
+  metrics.notAfter.set({ name }, bundle.notAfter.getTime() / 1000);
+}
+
+function warnOfDates({ bundle }: Served, log: Log, now: Date): void {
+  if (isValidAt(bundle, now)) return;
+  log.error(
+    { notBefore: bundle.notBefore, notAfter: bundle.notAfter },
+    'the certificate that is served is outside its dates',
+  );
+}

@@ -1,0 +1,48 @@
+// What the app is told of the client. Hop-by-hop fields and those that Connection names go first, then every copy of
+// ours that the client sent (with `_` too), then ours are set: so nothing that the client says can remove or forge them.
+
+import { randomUUID } from 'node:crypto';
+import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
+import { endToEnd, fieldValue, Kind, listMembers, type RawHeaders } from '../headers.ts';
+import { portOf } from './authority.ts';
+
+const OURS: ReadonlySet<Kind> = new Set([Kind.forwarding, Kind.requestId]);
+/** Without a body there is nothing to wait for, and HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1). */
+const OURS_AND_EXPECT: ReadonlySet<Kind> = new Set([...OURS, Kind.expect]);
+
+/** `appAuthority` stands in for the Host that an HTTP/1.0 client may leave out. */
+export function forwarded(appAuthority: string) {
+  return {
+    name: 'forwarded',
+    apply(exchange: Exchange): undefined {
+      const { connection, bodyLength, protocol } = exchange;
+      const expects = bodyLength !== 0 && protocol !== 'http/1.0';
+      const headers = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, expects ? OURS : OURS_AND_EXPECT);
+      if (exchange.host === '') {
+        exchange.host = appAuthority;
+        headers.unshift('Host', appAuthority);
+      }
+      if (acceptsTrailers(exchange.headers)) headers.push('TE', 'trailers', 'Connection', 'TE');
+      exchange.requestId = randomUUID();
+      headers.push(
+        'X-Forwarded-For',
+        connection.remoteAddress,
+        'X-Forwarded-Proto',
+        connection.scheme,
+        'X-Forwarded-Host',
+        exchange.host,
+        'X-Forwarded-Port',
+        portOf(exchange.host) || (connection.scheme === 'https' ? '443' : '80'),
+        'X-Request-Id',
+        exchange.requestId,
+      );
+      exchange.headers = headers;
+      return undefined;
+    },
+  };
+}
+
+function acceptsTrailers(headers: RawHeaders): boolean {
+  const te = fieldValue(headers, 'te');
+  return te !== undefined && listMembers(te).includes('trailers');
+}

@@ -1,0 +1,86 @@
+// The pipeline: runs the policies in their order, forwards what passed, and observes every exchange once at its end.
+// It is the only place that answers a client with a status of ours. It never touches a socket.
+
+import { STATUS_CODES } from 'node:http';
+import { REJECTIONS, type Rejection } from '../errors.ts';
+import type { Exchange, Handler } from '../exchange.ts';
+import type { RawHeaders } from '../headers.ts';
+import type { Policy } from './policies.ts';
+
+/** What carries an accepted exchange to the app. It must answer, or call failed(), or see gone(). */
+export interface Onward {
+  forward(exchange: Exchange, failed: Failed): void;
+}
+export type Failed = (exchange: Exchange, rejection: Rejection) => void;
+
+export interface Observer {
+  started(exchange: Exchange): void;
+  finished(exchange: Exchange): void;
+  /** A defect of ours: the exchange is answered with 500, the process goes on. */
+  internalError(exchange: Exchange, error: unknown): void;
+}
+
+export type PipelineOptions = {
+  readonly policies: readonly Policy[];
+  readonly onward: Onward;
+  readonly observer: Observer;
+  /** The time of day, for the Date of our own answers. */
+  readonly now: () => Date;
+};
+
+export function createPipeline({ policies, onward, observer, now }: PipelineOptions): Handler {
+  /** Before the head of the answer the client is told what happened; after it, only a cut is honest. */
+  const fail: Failed = (exchange, rejection) => {
+    if (exchange.finished) return;
+    exchange.rejection = rejection;
+    if (exchange.answered) exchange.cut();
+    else answer(exchange, rejection, now());
+  };
+  return {
+    handle(exchange) {
+      observer.started(exchange);
+      try {
+        for (const policy of policies) {
+          const rejection = policy.apply(exchange);
+          if (rejection !== undefined) return fail(exchange, rejection);
+        }
+        onward.forward(exchange, fail);
+      } catch (error) {
+        observer.internalError(exchange, error);
+        fail(exchange, REJECTIONS.internal_error);
+      }
+    },
+    refuse(exchange, rejection) {
+      observer.started(exchange);
+      fail(exchange, rejection);
+    },
+    fail,
+    finished(exchange) {
+      observer.finished(exchange);
+    },
+  };
+}
+
+function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
+  const body = Buffer.from(explain(rejection, exchange));
+  const headers: RawHeaders = [
+    'Content-Type',
+    'text/plain; charset=utf-8',
+    'Content-Length',
+    String(body.length),
+    'Cache-Control',
+    'no-store',
+    'Date',
+    now.toUTCString(),
+    'Proxy-Status',
+    `tls-sidecar; error=${rejection.error}; details=${rejection.reason}`,
+  ];
+  exchange.answer(rejection.status, STATUS_CODES[rejection.status] ?? 'Error', headers, body.length);
+  if (exchange.method !== 'HEAD') exchange.write(body);
+  exchange.end(undefined);
+}
+
+function explain(rejection: Rejection, exchange: Exchange): string {
+  const id = exchange.requestId === '' ? '' : ` and requestId "${exchange.requestId}"`;
+  return `${rejection.status} ${rejection.reason}\n${rejection.text}\nThe log of tls-sidecar has a line with reason "${rejection.reason}"${id}.\n`;
+}

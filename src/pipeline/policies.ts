@@ -1,0 +1,26 @@
+// THE ordered list of what every request passes before it is forwarded. Each line says why it stands there.
+
+import type { Rejection } from '../errors.ts';
+import type { Exchange } from '../exchange.ts';
+import { forwarded } from './forwarded.ts';
+import { gate } from './gate.ts';
+import { plaintext } from './plaintext.ts';
+
+export interface Policy {
+  readonly name: string;
+  /** Edits the request, or says why it is refused. Never throws, waits or touches a socket. */
+  apply(exchange: Exchange): Rejection | undefined;
+}
+
+export type PolicyOptions = {
+  /** host:port of the app, for requests that name no host. */
+  readonly appAuthority: string;
+};
+
+export function createPolicies(options: PolicyOptions): readonly Policy[] {
+  return [
+    plaintext, // first: a client on the wrong scheme is told so, whatever else is wrong
+    gate, // before anything reads a field: all that follow rely on what it settled
+    forwarded(options.appAuthority), // last: nothing may edit the list after our fields are set
+  ];
+}

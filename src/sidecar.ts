@@ -1,0 +1,163 @@
+// The composition root: builds the parts in the order of the picture and joins them. It decides nothing itself.
+
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdmin } from './admin/admin.ts';
+import { createAppHealth } from './admin/health.ts';
+import type { Config } from './config/config.ts';
+import { ConfigError, errorCode } from './errors.ts';
+import { ANSWER_HEAD_BYTES, chooseForwarder, type ForwardLimits, upstreamName } from './forward/forward.ts';
+import { createWireForwarder } from './forward/wire/wire.ts';
+import { openIdentity } from './identity/identity.ts';
+import { watchFiles } from './identity/watch.ts';
+import { createLifecycle } from './lifecycle/lifecycle.ts';
+import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
+import { createListener } from './listener/listener.ts';
+import type { LogOutput } from './log.ts';
+import type { Metrics } from './metrics/metrics.ts';
+import { observeConnections, observeExchanges, observeIdentity } from './observe.ts';
+import { createPipeline } from './pipeline/pipeline.ts';
+import { createPolicies } from './pipeline/policies.ts';
+
+export interface Sidecar {
+  /** Resolves when what was open has ended, or the drain time-out has cut it. */
+  stop(): Promise<void>;
+  reload(): void;
+}
+
+export type Surroundings = { readonly output: LogOutput; readonly metrics: Metrics; readonly version: string };
+
+/** Throws a ConfigError when the certificate cannot be served or a port cannot be had. */
+export async function startSidecar(config: Config, { output, metrics, version }: Surroundings): Promise<Sidecar> {
+  const { log } = output;
+  const clock = (): number => performance.now();
+  const now = (): Date => new Date();
+
+  const identity = openIdentity({ paths: config, now, observer: observeIdentity(log, metrics, config.cert, now) });
+
+  const limits: ForwardLimits = {
+    connectTimeoutMs: config.upstreamConnectTimeout,
+    upstreamTimeoutMs: config.upstreamTimeout,
+    idleTimeoutMs: config.upstreamIdleTimeout,
+    maxConnections: config.upstreamMaxConnections,
+    maxHeaderBytes: ANSWER_HEAD_BYTES,
+    maxFields: MAX_FIELDS,
+  };
+  const wire = createWireForwarder({ upstream: config.upstream, limits, clock });
+  const forwarder =
+    config.forwarder === 'wire' ? wire : chooseForwarder(await loadHttpProxy(config, limits, clock), wire);
+
+  const appAuthority = config.upstream.kind === 'tcp' ? upstreamName(config.upstream) : 'localhost';
+  const pipeline = createPipeline({
+    policies: createPolicies({ appAuthority }),
+    onward: forwarder,
+    observer: observeExchanges({ log, metrics, accessLog: config.accessLog, clock }),
+    now,
+  });
+  const listener = createListener({
+    tls: identity.current.tls,
+    handler: pipeline,
+    limits: {
+      handshakeTimeoutMs: config.handshakeTimeout,
+      headerTimeoutMs: config.headerTimeout,
+      clientTimeoutMs: config.clientTimeout,
+      idleTimeoutMs: config.idleTimeout,
+      maxHeaderBytes: config.maxHeaderSize,
+      maxFields: MAX_FIELDS,
+      lingerMs: LINGER_MS,
+    },
+    clock,
+    observer: observeConnections(metrics),
+  });
+  metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
+  identity.onChange((served) => listener.setTls(served.tls));
+
+  const lifecycle = createLifecycle((state) => {
+    metrics.draining.set(state === 'draining' ? 1 : 0);
+    log.info({ state }, 'state');
+  });
+  const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
+  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics });
+
+  const listen = await bind('--listen', config.listen.port, () => listener.listen(config.listen));
+  const adminAddress =
+    config.admin === 'off' ? undefined : await bind('--admin', config.admin.port, () => listenAdmin(admin, config));
+  const watch = watchFiles({
+    paths: [config.cert, config.key],
+    onHint: () => void identity.reload(),
+    onError: (error) => log.warn({ err: error }, 'watching the certificate failed; polling goes on'),
+  });
+  lifecycle.advance('ready');
+  const { subject, names, notAfter } = identity.current.bundle;
+  log.info(
+    {
+      listen,
+      admin: adminAddress ?? 'off',
+      upstream: upstreamName(config.upstream),
+      forwarder: config.forwarder,
+      certificate: { subject, names, notAfter },
+      version,
+      node: process.version,
+    },
+    'serving',
+  );
+
+  return {
+    reload() {
+      if (lifecycle.state === 'ready') identity.reload();
+    },
+    async stop() {
+      if (!lifecycle.advance('draining')) return;
+      const deadlineMs = clock() + config.drainTimeout;
+      const remaining = (): number => Math.max(0, deadlineMs - clock());
+      if (config.drainDelay > 0 && (await health.accepts())) await pause(Math.min(config.drainDelay, remaining()));
+      const drained = listener.drain();
+      await Promise.race([drained, pause(remaining())]);
+      const cut = listener.stop();
+      forwarder.close();
+      await watch.close();
+      admin.close();
+      admin.closeAllConnections();
+      lifecycle.advance('stopped');
+      log.info({ cut }, 'stopped');
+    },
+  };
+}
+
+async function loadHttpProxy(config: Config, limits: ForwardLimits, clock: () => number) {
+  const { createHttpProxyForwarder } = await import('./forward/http-proxy.ts');
+  return createHttpProxyForwarder({ upstream: config.upstream, limits, clock });
+}
+
+function listenAdmin(admin: Server, { admin: address }: Config): Promise<{ address: string; port: number }> {
+  if (address === 'off') throw new Error('the admin server is off');
+  const { host, port } = address;
+  return new Promise((resolve, reject) => {
+    admin.once('error', reject);
+    admin.listen(host === undefined ? { port } : { host, port }, () => {
+      const bound = admin.address() as AddressInfo;
+      resolve({ address: bound.address, port: bound.port });
+    });
+  });
+}
+
+async function bind<T>(flag: string, port: number, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (error) {
+    const code = errorCode(error);
+    const why =
+      code === 'EADDRINUSE'
+        ? 'it is in use by another process'
+        : code === 'EACCES'
+          ? 'a port below 1024 needs a privilege'
+          : code;
+    throw new ConfigError([`${flag}: cannot listen on port ${port}: ${why}`], { cause: error });
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}
