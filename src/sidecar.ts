@@ -110,7 +110,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
       if (!lifecycle.advance('draining')) return;
       const deadlineMs = clock() + config.drainTimeout;
       const remaining = (): number => Math.max(0, deadlineMs - clock());
-      if (config.drainDelay > 0 && (await health.accepts())) await pause(Math.min(config.drainDelay, remaining()));
+      if (config.drainDelay > 0 && (await health.acceptsNow())) await pause(Math.min(config.drainDelay, remaining()));
       const drained = listener.drain();
       await Promise.race([drained, pause(remaining())]);
       const cut = listener.stop();

@@ -7,7 +7,10 @@ import type { Clock } from '../exchange.ts';
 export type AppAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 export interface AppHealth {
+  /** As of at most a second ago. */
   accepts(): Promise<boolean>;
+  /** Dialled now, whatever was found a moment ago. */
+  acceptsNow(): Promise<boolean>;
 }
 
 const KEEP_MS = 1000;
@@ -15,15 +18,14 @@ const KEEP_MS = 1000;
 export function createAppHealth(address: AppAddress, timeoutMs: number, clock: Clock): AppHealth {
   let asked: Promise<boolean> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
+  const acceptsNow = (): Promise<boolean> => {
+    askedMs = clock();
+    asked = dial(address, timeoutMs);
+    return asked;
+  };
   return {
-    accepts() {
-      const nowMs = clock();
-      if (asked === undefined || nowMs - askedMs >= KEEP_MS) {
-        askedMs = nowMs;
-        asked = dial(address, timeoutMs);
-      }
-      return asked;
-    },
+    accepts: () => (asked === undefined || clock() - askedMs >= KEEP_MS ? acceptsNow() : asked),
+    acceptsNow,
   };
 }
 
