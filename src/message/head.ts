@@ -32,9 +32,11 @@ export function isFieldValue(text: string): boolean {
   return true;
 }
 
+const HEAD_END = Buffer.from('\r\n\r\n');
+
 /** Index of the CRLF CRLF that ends a head, or -1. */
 export function findHeadEnd(bytes: Buffer, from: number): number {
-  return bytes.indexOf('\r\n\r\n', from, 'latin1');
+  return bytes.indexOf(HEAD_END, from);
 }
 
 /** Whether an unfinished head already holds a line end that no valid head has, so that waiting is pointless. */

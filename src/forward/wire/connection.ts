@@ -2,7 +2,7 @@
 // request and answer were both complete, the app keeps it open, and nothing more arrived. A connection that saw an
 // abort, an upgrade or a wrong length is destroyed. It knows HTTP/1.1 messages, not exchanges.
 
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../headers.ts';
@@ -11,6 +11,7 @@ import { findHeadEnd, readFields, readStatusLine, type StatusLine, writeFields }
 import { type AnswerHead, isRejection, readAnswer, socketRejection } from '../answer.ts';
 import { MAX_INTERIM } from '../forward.ts';
 import type { Pool } from './pool.ts';
+import type { Reader } from './shared-reads.ts';
 
 /** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
 export interface AnswerReceiver {
@@ -35,17 +36,23 @@ export type RequestHead = {
   readonly upgrade: string | undefined;
 };
 
+/** Up to this size a copy is cheaper than a new buffer for the next read. */
+const COPY_BYTES = 4096;
+
 const Reading = { idle: 0, head: 1, length: 2, chunks: 3, untilClose: 4 } as const;
 type Reading = (typeof Reading)[keyof typeof Reading];
 
-export class AppConnection {
+/** Never connected: so that the field has one shape from the start. */
+const UNATTACHED = new Socket();
+
+export class AppConnection implements Reader {
   /** When expire() is due; Infinity while nothing is owed by the app. */
   deadlineMs: number;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
   reused = false;
   /** Whether a byte of the present answer has come. */
   answering = false;
-  readonly #socket: Socket;
+  #socket: Socket = UNATTACHED;
   readonly #pool: Pool;
   #receiver: AnswerReceiver | undefined = undefined;
   #connected = false;
@@ -62,27 +69,45 @@ export class AppConnection {
   #persistent = true;
   #patient = false;
   #idleMs: number;
-  readonly #onData = (bytes: Buffer): void => this.#read(bytes);
+  /** Whether the bytes that are being read are in a shared buffer, and whether some of them were passed on as they are. */
+  #lent = false;
+  #kept = false;
+  /** For a socket that emits its data: what it gives is ours to keep. */
+  readonly onData = (bytes: Buffer): void => {
+    this.#lent = false;
+    this.#read(bytes);
+  };
   readonly #onDrain = (): void => this.#receiver?.appDrained();
   readonly #onEnd = (): void => this.#appEnded();
   readonly #onClose = (): void => this.#closed();
 
-  constructor(socket: Socket, pool: Pool) {
-    this.#socket = socket;
+  constructor(pool: Pool) {
     this.#pool = pool;
     this.#idleMs = pool.limits.idleTimeoutMs;
     this.deadlineMs = pool.clock() + pool.limits.connectTimeoutMs;
+  }
+
+  /** Once, at once: the socket is made with this connection as its reader. */
+  attach(socket: Socket): void {
+    this.#socket = socket;
     socket.on('connect', () => {
       this.#connected = true;
       this.proceed();
     });
-    socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', (error) => {
       this.#error = error;
     });
     socket.on('close', this.#onClose);
+  }
+
+  /** Bytes in a buffer that others will read into after the call; true when some of them are kept. */
+  take(bytes: Buffer): boolean {
+    this.#lent = true;
+    this.#kept = false;
+    this.#read(bytes);
+    return this.#kept;
   }
 
   /** Writes the head; with a body, the head waits for the body's first bytes of the same turn. */
@@ -170,7 +195,7 @@ export class AppConnection {
       unread = unread.subarray(used);
     }
     if (this.#receiver !== receiver) return;
-    if (unread.length > 0) this.#unread = unread;
+    if (unread.length > 0) this.#unread = this.#lent ? Buffer.from(unread) : unread;
     if (!receiver.settle() && this.#receiver === receiver) {
       this.#socket.pause();
       this.suspend();
@@ -228,22 +253,30 @@ export class AppConnection {
     const receiver = this.#receiver;
     if (receiver === undefined) return -1;
     if (this.#reading === Reading.untilClose) {
-      receiver.answerBody(bytes);
+      receiver.answerBody(this.#own(bytes));
       return bytes.length;
     }
     if (this.#reading === Reading.chunks) return this.#readChunks(receiver, bytes);
     const used = Math.min(bytes.length, this.#left);
     this.#left -= used;
-    receiver.answerBody(used === bytes.length ? bytes : bytes.subarray(0, used));
+    receiver.answerBody(this.#own(used === bytes.length ? bytes : bytes.subarray(0, used)));
     return this.#left === 0 ? this.#complete(undefined, bytes.length > used) : used;
   }
 
   #readChunks(receiver: AnswerReceiver, bytes: Buffer): number {
     const reader = this.#chunks as ChunkedReader;
-    const used = reader.feed(bytes, 0, { chunk: (data) => receiver.answerBody(data) });
+    const used = reader.feed(bytes, 0, { chunk: (data) => receiver.answerBody(this.#own(data)) });
     if (this.#receiver !== receiver) return -1;
     if (used < 0) return this.#fail(REJECTIONS.upstream_malformed);
     return reader.done ? this.#complete(reader.trailers, bytes.length > used) : used;
+  }
+
+  /** Body bytes that the receiver may keep: small ones are copied, for large ones the buffer is given up. */
+  #own(bytes: Buffer): Buffer {
+    if (!this.#lent) return bytes;
+    if (bytes.length <= COPY_BYTES) return Buffer.from(bytes);
+    this.#kept = true;
+    return bytes;
   }
 
   /** Gives the connection back before the answer ends, so that the client's next request finds it. */
@@ -271,7 +304,7 @@ export class AppConnection {
     const socket = this.#socket;
     this.#receiver = undefined;
     this.#pool.drop(this);
-    socket.off('data', this.#onData);
+    socket.off('data', this.onData);
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);

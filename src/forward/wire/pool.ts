@@ -3,10 +3,11 @@
 // all deadlines. It never reads or writes a message.
 
 import { lookup } from 'node:dns';
-import { connect, type LookupFunction, type Socket } from 'node:net';
+import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
 import type { Clock } from '../../exchange.ts';
 import type { ForwardLimits, Upstream } from '../forward.ts';
 import { AppConnection } from './connection.ts';
+import { SharedReads } from './shared-reads.ts';
 
 /** Who waits for a connection. */
 export interface Borrower {
@@ -28,6 +29,7 @@ export class Pool {
   readonly #lookup: LookupFunction;
   readonly #open = new Set<AppConnection>();
   readonly #free: AppConnection[] = [];
+  readonly #reads = new SharedReads();
   #queue: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
@@ -78,7 +80,13 @@ export class Pool {
 
   /** A connection outside the cap and the queue, for an exchange that may hold it for hours. */
   dialApart(): AppConnection {
-    return this.#dial();
+    const connection = new AppConnection(this);
+    const socket = dial(this.#upstream, this.#lookup, undefined);
+    connection.attach(socket);
+    socket.on('data', connection.onData);
+    this.#open.add(connection);
+    this.#watch();
+    return connection;
   }
 
   #evict(): boolean {
@@ -88,7 +96,8 @@ export class Pool {
   }
 
   #dial(): AppConnection {
-    const connection = new AppConnection(dial(this.#upstream, this.#lookup), this);
+    const connection = new AppConnection(this);
+    connection.attach(dial(this.#upstream, this.#lookup, this.#reads.into(connection)));
     this.#open.add(connection);
     this.#watch();
     return connection;
@@ -111,9 +120,15 @@ export class Pool {
   }
 }
 
-function dial(upstream: Upstream, resolve: LookupFunction): Socket {
+function dial(upstream: Upstream, resolve: LookupFunction, onread: OnReadOpts | undefined): Socket {
   // Half-open on our side: a tunnel passes the end of one direction on by itself; for the rest, AppConnection ends.
-  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000, allowHalfOpen: true };
+  const options = {
+    noDelay: true,
+    keepAlive: true,
+    keepAliveInitialDelay: 60_000,
+    allowHalfOpen: true,
+    ...(onread && { onread }),
+  };
   if (upstream.kind === 'unix') return connect({ ...options, path: upstream.path });
   const { host, port } = upstream;
   return connect({ ...options, host, port, lookup: resolve, autoSelectFamily: true });
