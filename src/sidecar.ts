@@ -1,15 +1,15 @@
 // The composition root: builds the parts in the order of the picture and joins them. It decides nothing itself.
 
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
 import type { Config } from './config/config.ts';
-import { ConfigError, errorCode } from './errors.ts';
+import type { Address } from './config/parse.ts';
+import { ConfigError } from './errors.ts';
 import { ANSWER_HEAD_BYTES, chooseForwarder, type ForwardLimits, upstreamName } from './forward/forward.ts';
 import { createWireForwarder } from './forward/wire/wire.ts';
 import { openIdentity } from './identity/identity.ts';
 import { watchFiles } from './identity/watch.ts';
+import { drain } from './lifecycle/drain.ts';
 import { createLifecycle } from './lifecycle/lifecycle.ts';
 import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
 import { createListener } from './listener/listener.ts';
@@ -18,6 +18,7 @@ import type { Metrics } from './metrics/metrics.ts';
 import { observeConnections, observeExchanges, observeIdentity } from './observe.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createPolicies } from './pipeline/policies.ts';
+import { type Bound, portProblem } from './ports.ts';
 
 export interface Sidecar {
   /** Resolves when what was open has ended, or the drain time-out has cut it. */
@@ -79,9 +80,8 @@ export async function startSidecar(config: Config, { output, metrics, version }:
   const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics });
 
-  const listen = await bind('--listen', config.listen.port, () => listener.listen(config.listen));
-  const adminAddress =
-    config.admin === 'off' ? undefined : await bind('--admin', config.admin.port, () => listenAdmin(admin, config));
+  const listen = await open('--listen', config.listen, listener.open);
+  const adminAddress = config.admin === 'off' ? 'off' : await open('--admin', config.admin, admin.open);
   const watch = watchFiles({
     paths: [config.cert, config.key],
     onHint: () => void identity.reload(),
@@ -89,35 +89,35 @@ export async function startSidecar(config: Config, { output, metrics, version }:
   });
   lifecycle.advance('ready');
   const { subject, names, notAfter } = identity.current.bundle;
-  log.info(
-    {
-      listen,
-      admin: adminAddress ?? 'off',
-      upstream: upstreamName(config.upstream),
-      forwarder: config.forwarder,
-      certificate: { subject, names, notAfter },
-      version,
-      node: process.version,
-    },
-    'serving',
-  );
+  const certificate = { subject, names, notAfter };
+  const { forwarder: carries } = config;
+  const served = {
+    listen,
+    admin: adminAddress,
+    upstream: upstreamName(config.upstream),
+    forwarder: carries,
+    certificate,
+  };
+  log.info({ ...served, version, node: process.version }, 'serving');
 
   return {
     reload() {
       if (lifecycle.state === 'ready') identity.reload();
     },
     async stop() {
-      if (!lifecycle.advance('draining')) return;
-      const deadlineMs = clock() + config.drainTimeout;
-      const remaining = (): number => Math.max(0, deadlineMs - clock());
-      if (config.drainDelay > 0 && (await health.acceptsNow())) await pause(Math.min(config.drainDelay, remaining()));
-      const drained = listener.drain();
-      await Promise.race([drained, pause(remaining())]);
+      const stopped = await drain({
+        lifecycle,
+        delayMs: config.drainDelay,
+        timeoutMs: config.drainTimeout,
+        clock,
+        appAccepts: health.acceptsNow,
+        finish: listener.drain,
+      });
+      if (!stopped) return;
       const cut = listener.stop();
       forwarder.close();
       await watch.close();
       admin.close();
-      admin.closeAllConnections();
       lifecycle.advance('stopped');
       log.info({ cut }, 'stopped');
     },
@@ -129,35 +129,10 @@ async function loadHttpProxy(config: Config, limits: ForwardLimits, clock: () =>
   return createHttpProxyForwarder({ upstream: config.upstream, limits, clock });
 }
 
-function listenAdmin(admin: Server, { admin: address }: Config): Promise<{ address: string; port: number }> {
-  if (address === 'off') throw new Error('the admin server is off');
-  const { host, port } = address;
-  return new Promise((resolve, reject) => {
-    admin.once('error', reject);
-    admin.listen(host === undefined ? { port } : { host, port }, () => {
-      const bound = admin.address() as AddressInfo;
-      resolve({ address: bound.address, port: bound.port });
-    });
-  });
-}
-
-async function bind<T>(flag: string, port: number, listen: () => Promise<T>): Promise<T> {
+async function open(flag: string, address: Address, openAt: (address: Address) => Promise<Bound>): Promise<Bound> {
   try {
-    return await listen();
+    return await openAt(address);
   } catch (error) {
-    const code = errorCode(error);
-    const why =
-      code === 'EADDRINUSE'
-        ? 'it is in use by another process'
-        : code === 'EACCES'
-          ? 'a port below 1024 needs a privilege'
-          : code;
-    throw new ConfigError([`${flag}: cannot listen on port ${port}: ${why}`], { cause: error });
+    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
 }

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const laterSuites = ['test/pod', 'test/soak'];
-const fileLimitMs = 10 * 60_000;
+const fileLimitMs = 5 * 60_000;
 
 const tools: Record<string, string[]> = {
   nginx: ['-v'],

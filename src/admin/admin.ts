@@ -5,8 +5,9 @@
 //   GET /metrics   Prometheus text
 // It changes nothing, and tells nothing of requests.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { State } from '../lifecycle/lifecycle.ts';
+import { type Bound, openPort } from '../ports.ts';
 import type { AppHealth } from './health.ts';
 
 export type AdminOptions = {
@@ -18,8 +19,14 @@ export type AdminOptions = {
 type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
 type Route = () => Answer | Promise<Answer>;
 
-/** The server, not yet listening. */
-export function createAdmin({ state, app, metrics }: AdminOptions): Server {
+export interface Admin {
+  /** Rejects with the system's error. */
+  open(address: { host: string | undefined; port: number }): Promise<Bound>;
+  /** At once: nobody waits for an answer that matters. */
+  close(): void;
+}
+
+export function createAdmin({ state, app, metrics }: AdminOptions): Admin {
   const routes = new Map<string, Route>([
     ['/livez', () => ({ status: 200, body: 'ok\n' })],
     ['/startupz', () => (state() === 'starting' ? { status: 503, body: 'starting\n' } : { status: 200, body: 'ok\n' })],
@@ -30,7 +37,13 @@ export function createAdmin({ state, app, metrics }: AdminOptions): Server {
   server.maxConnections = 256;
   server.on('request', (request, response) => void answer(routes, request, response));
   server.on('clientError', (_error, socket) => socket.destroy());
-  return server;
+  return {
+    open: (address) => openPort(server, address),
+    close() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 async function answer(

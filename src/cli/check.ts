@@ -5,12 +5,12 @@ import { createServer } from 'node:net';
 import { createAppHealth } from '../admin/health.ts';
 import type { Config } from '../config/config.ts';
 import type { Address } from '../config/parse.ts';
-import { errorCode } from '../errors.ts';
 import { upstreamName } from '../forward/forward.ts';
 import { type Bundle, BundleError, parseBundle } from '../identity/bundle.ts';
 import { readPair } from '../identity/files.ts';
 import { createTicketKeys } from '../identity/tickets.ts';
 import { tlsOptions } from '../identity/tls-options.ts';
+import { openPort, portProblem } from '../ports.ts';
 import { isPatched, PATCHED } from './runtime.ts';
 
 type Verdict = { readonly level: 'ok' | 'warning' | 'failed'; readonly text: string };
@@ -80,20 +80,16 @@ function names({ names }: Bundle): Verdict {
   };
 }
 
-function port(flag: string, { host, port }: Address): Promise<Verdict> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once('error', (error) => {
-      const code = errorCode(error);
-      resolve({
-        level: 'failed',
-        text: `${flag}: port ${port} cannot be had (${code === 'EADDRINUSE' ? 'in use by another process' : code})`,
-      });
-    });
-    probe.listen(host === undefined ? { port } : { host, port }, () => {
-      probe.close(() => resolve({ level: 'ok', text: `${flag}: port ${port} is free` }));
-    });
-  });
+async function port(flag: string, address: Address): Promise<Verdict> {
+  const probe = createServer();
+  try {
+    await openPort(probe, address);
+    return { level: 'ok', text: `${flag}: port ${address.port} is free` };
+  } catch (error) {
+    return { level: 'failed', text: portProblem(flag, address, error) };
+  } finally {
+    probe.close();
+  }
 }
 
 async function app({ upstream }: Config): Promise<Verdict> {

@@ -1,10 +1,11 @@
 // The socket that clients reach. Looks at the first byte to tell TLS from plain HTTP, runs the handshake, and hands
 // each connection on by what ALPN agreed. Every socket has an error listener; it decides nothing about requests.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
+import { type Bound, openPort } from '../ports.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1.ts';
 import type { Limits } from './limits.ts';
@@ -26,8 +27,8 @@ export type ListenerOptions = {
 
 export interface Listener {
   readonly connections: Connections;
-  /** Resolves with the bound address; rejects with the system's error. */
-  listen(address: { host: string | undefined; port: number }): Promise<{ address: string; port: number }>;
+  /** Begins to accept; rejects with the system's error. */
+  open(address: { host: string | undefined; port: number }): Promise<Bound>;
   /** New handshakes use these; open connections are not touched. */
   setTls(options: TlsOptions): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
@@ -85,7 +86,7 @@ export function createListener(options: ListenerOptions): Listener {
 
   return {
     connections,
-    listen: (address) => listen(server, address),
+    open: (address) => openPort(server, address),
     setTls(next) {
       tls.setSecureContext(next);
     },
@@ -98,23 +99,6 @@ export function createListener(options: ListenerOptions): Listener {
       return connections.destroyAll();
     },
   };
-}
-
-function listen(
-  server: Server,
-  { host, port }: { host: string | undefined; port: number },
-): Promise<{ address: string; port: number }> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    // Without a host Node takes `::` for both families, and 0.0.0.0 where IPv6 is off.
-    server.listen(host === undefined ? { port, backlog: 1024 } : { host, port, backlog: 1024 }, () => {
-      server.off('error', reject);
-      server.on('error', ignoreError);
-      const bound = server.address();
-      if (bound === null || typeof bound === 'string') return reject(new Error('not a TCP address'));
-      resolve({ address: bound.address, port: bound.port });
-    });
-  });
 }
 
 type FirstByte = 'tls' | 'http' | 'other';

@@ -5,7 +5,6 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
 import { Received, type Wanted } from './received.ts';
-import { sendReset } from './reset.ts';
 import { type RawResponse, type ReadOptions, readResponse } from './response.ts';
 
 type Pem = string | Buffer;
@@ -172,6 +171,6 @@ function clientOf<S extends Socket>(socket: S, tcp: Socket): RawClient<S> {
       socket.destroy();
       tcp.destroy();
     },
-    reset: () => sendReset(tcp),
+    reset: () => void tcp.resetAndDestroy(),
   };
 }

@@ -6,7 +6,6 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { eventually, type PollOptions } from './poll.ts';
 import { EndedError, Received, type Wanted } from './received.ts';
 import { cutRequest } from './requests.ts';
-import { sendReset } from './reset.ts';
 
 export interface RecorderConnection {
   /** 0 for the first connection that the recorder accepted. */
@@ -18,7 +17,7 @@ export interface RecorderConnection {
   readonly ended: boolean;
   /** Gone, both ways. */
   readonly closed: boolean;
-  /** The socket's error, an ECONNRESET for example. */
+  /** The socket's error, an ECONNRESET for example; libuv on Node 20 hides an RST that comes together with bytes. */
   readonly error: Error | undefined;
   /** Resolves with all text received so far (latin1); rejects at the deadline (5000 ms) or when the end came first. */
   waitFor(wanted: Wanted, deadlineMs?: number): Promise<string>;
@@ -190,7 +189,7 @@ function record(socket: Socket, index: number): { connection: RecorderConnection
     },
     write: (bytes) => void socket.write(bytes),
     end: (bytes) => void (bytes === undefined ? socket.end() : socket.end(bytes)),
-    reset: () => sendReset(socket),
+    reset: () => void socket.resetAndDestroy(),
   };
   return { connection, peerEnded };
 }

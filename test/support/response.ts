@@ -16,8 +16,9 @@ export type RawResponse = {
   /** How the end of the body was told. */
   framing: 'none' | 'length' | 'chunked' | 'close';
   /**
-   * False when the connection ended before the body did. For `close`, false after an RST only: node:tls takes a FIN without
-   * close_notify for an end in order, so judge that cut with another client (curl says "unexpected eof").
+   * False when the connection ended before the body did. For `close` only an RST makes it false, and not surely: node:tls takes
+   * a FIN without close_notify for an end in order, and libuv on Node 20 an RST that comes together with bytes. Judge a cut
+   * `close` body with another client too (curl says "unexpected eof").
    */
   complete: boolean;
   /** The 1xx that came first; 101 is an answer of its own and stands in `status`. */

@@ -7,7 +7,6 @@ import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import { createAuthority } from '../../../certs/authority.ts';
 import { eventually } from '../../support/poll.ts';
 import { connect, connectPlain } from '../../support/raw-client.ts';
-import { sendReset } from '../../support/reset.ts';
 import { valuesOf } from '../../support/response.ts';
 
 let authorityPem: string;
@@ -118,7 +117,7 @@ for (const [name, text, body] of [
 
 test('an RST cuts a body that runs to the end', async () => {
   const port = await serve(({ tls, tcp }) => {
-    tls.once('data', () => sendReset(tcp));
+    tls.once('data', () => tcp.resetAndDestroy());
     tls.write('HTTP/1.0 200 OK\r\n\r\npart');
   });
   const client = await connect({ port });

@@ -1,0 +1,79 @@
+// Drives nghttp2's h2load for the HTTP/2 rows: ten connections with twenty streams each.
+// Its latency counts from when a request was sent, not from when it was due: under stalls it flatters (all lanes alike).
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beginUsage, type Usage } from './load.ts';
+import type { RunningLane, Site } from './site.ts';
+import { findProgram } from './workshop.ts';
+
+const connections = 10;
+const streams = 20;
+const longestMs = 120_000;
+
+export type Http2Load = { readonly path: string; readonly bodyFile?: string };
+export type Http2Result = {
+  readonly requests: number;
+  readonly rps: number;
+  readonly tls: string;
+  readonly usage: Usage;
+};
+
+export function hasH2load(): boolean {
+  return findProgram('h2load') !== undefined;
+}
+
+/** As fast as the lane can for about `seconds`; the handshakes of its ten connections are in the CPU time. */
+export async function runHttp2(
+  site: Site,
+  target: RunningLane,
+  load: Http2Load,
+  seconds: number,
+): Promise<Http2Result> {
+  const trial = await h2load(site, target, load, ['-n', '400']);
+  const warm = await h2load(site, target, load, ['-n', String(atLeast(trial.rps * 0.5))]);
+  return h2load(site, target, load, ['-n', String(atLeast(warm.rps * seconds))]);
+}
+
+/** A constant rate; latencies in microseconds. */
+export async function runHttp2Rate(
+  site: Site,
+  target: RunningLane,
+  load: Http2Load & { readonly rps: number; readonly seconds: number },
+): Promise<{ p50Us: number; p99Us: number; requests: number; usage: Usage }> {
+  const log = join(site.workshop.folder, 'h2load.log');
+  rmSync(log, { force: true });
+  const perClient = (load.rps / connections).toFixed(3);
+  const count = String(atLeast(load.rps * load.seconds));
+  const { usage, requests } = await h2load(site, target, load, ['-n', count, '--rps', perClient, '--log-file', log]);
+  const latencies = readFileSync(log, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => Number(line.split('\t')[2]))
+    .sort((a, b) => a - b);
+  const at = (part: number) => latencies[Math.floor(latencies.length * part)] ?? Number.NaN;
+  return { p50Us: at(0.5), p99Us: at(0.99), requests, usage };
+}
+
+async function h2load(site: Site, target: RunningLane, load: Http2Load, args: string[]): Promise<Http2Result> {
+  const argv = ['h2load', '-c', String(connections), '-m', String(streams), ...args];
+  if (load.bodyFile !== undefined) argv.push('-d', load.bodyFile);
+  argv.push(`https://127.0.0.1:${target.port}${load.path}`);
+  const finish = await beginUsage(site, target);
+  const generator = site.processes.start('h2load', argv, { core: site.options.cores.load });
+  const stdout = await generator.rest(longestMs);
+  const usage = await finish();
+  await site.processes.stop(generator);
+  const [, total, succeeded] = /requests: (\d+) total.* (\d+) succeeded/.exec(stdout) ?? [];
+  const [, unit, rps] = /finished in [\d.]+(us|ms|s|min|h)[^,]*, ([\d.]+) req\/s/.exec(stdout) ?? [];
+  const requests = Number(succeeded);
+  if (unit === undefined || !(requests > 0) || requests !== Number(total)) {
+    throw new Error(`h2load: ${succeeded ?? 'none'} of ${total ?? '?'} requests succeeded: ${stdout.slice(-600)}`);
+  }
+  const cipher = /Cipher: (\S+)/.exec(stdout)?.[1] ?? '?';
+  const version = /TLS Protocol: (\S+)/.exec(stdout)?.[1] ?? '?';
+  return { requests, rps: Number(rps), tls: `${version} ${cipher}`, usage };
+}
+
+function atLeast(count: number): number {
+  return Math.max(connections * streams, Math.round(count));
+}

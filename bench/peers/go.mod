@@ -1,0 +1,3 @@
+module tls-sidecar/bench
+
+go 1.19

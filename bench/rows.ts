@@ -1,0 +1,88 @@
+// The table of rows: what is measured of every lane, in this order.
+import type { Metric } from './report/results.ts';
+import { bulk, connect, http2, keepAlive, startAndMemory, type Trial } from './trials.ts';
+
+export type Row = {
+  readonly id: string;
+  readonly title: string;
+  /** In a quick run too. */
+  readonly quick?: boolean;
+  readonly columns: readonly Metric[];
+  readonly measure: Trial;
+};
+
+const requestColumns = ['cpuUs', 'rps', 'offered', 'halfCpuUs', 'p50Ms', 'p99Ms', 'busyPercent', 'dialled'] as const;
+const connectColumns = ['cpuUs', 'rps', 'busyPercent', 'dialled'] as const;
+
+export const rows: readonly Row[] = [
+  {
+    id: 'h1-small',
+    title: 'HTTP/1.1 keep-alive, 100 B responses',
+    quick: true,
+    columns: requestColumns,
+    measure: keepAlive({ path: '/bytes/100', expect: 100 }),
+  },
+  {
+    id: 'h1-16k',
+    title: 'HTTP/1.1 keep-alive, 16 KiB responses',
+    columns: requestColumns,
+    measure: keepAlive({ path: '/bytes/16384', expect: 16384 }),
+  },
+  {
+    id: 'h1-1m',
+    title: 'HTTP/1.1 keep-alive, 1 MiB responses',
+    columns: requestColumns,
+    measure: keepAlive({ path: '/bytes/1048576', expect: 1048576 }),
+  },
+  {
+    id: 'h1-upload',
+    title: 'HTTP/1.1 keep-alive, 16 KiB uploads',
+    quick: true,
+    columns: requestColumns,
+    measure: keepAlive({ path: '/upload', upload: 16384, expect: 5 }),
+  },
+  {
+    id: 'h2-small',
+    title: 'HTTP/2, 10 connections of 20 streams, 100 B responses',
+    columns: requestColumns,
+    measure: http2('/bytes/100'),
+  },
+  {
+    id: 'h2-1m',
+    title: 'HTTP/2, 10 connections of 20 streams, 1 MiB responses',
+    columns: requestColumns,
+    measure: http2('/bytes/1048576'),
+  },
+  {
+    id: 'h2-upload',
+    title: 'HTTP/2, 10 connections of 20 streams, 16 KiB uploads',
+    columns: requestColumns,
+    measure: http2('/upload', 16384),
+  },
+  {
+    id: 'connect-full',
+    title: 'New connections, full handshake and one request',
+    quick: true,
+    columns: connectColumns,
+    measure: connect(false),
+  },
+  {
+    id: 'connect-resumed',
+    title: 'New connections, resumed handshake and one request',
+    columns: connectColumns,
+    measure: connect(true),
+  },
+  {
+    id: 'bulk',
+    title: 'Bulk download, 1 GiB on one connection',
+    quick: true,
+    columns: ['mbPerCpuS', 'mbPerS', 'busyPercent'],
+    measure: bulk,
+  },
+  {
+    id: 'memory',
+    title: 'Memory and start',
+    columns: ['idleMib', 'perConnectionKib', 'afterLoadMib', 'startMs'],
+    measure: startAndMemory,
+  },
+];

@@ -1,0 +1,151 @@
+// The ways of measuring: a trial measures one lane once. bench.ts repeats it in rounds over all lanes.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { LaneFacts } from './drive/check.ts';
+import { type Http2Load, hasH2load, runHttp2, runHttp2Rate } from './drive/h2load.ts';
+import { type LoadArgs, type LoadResult, runLoad, type Usage } from './drive/load.ts';
+import { residentKib } from './drive/measure.ts';
+import { type RunningLane, type Site, startLane } from './drive/site.ts';
+import type { Sample, Skipped } from './report/results.ts';
+
+export type Trial = (site: Site, target: RunningLane, facts: LaneFacts) => Promise<Sample | Skipped>;
+
+const connections = 32;
+const largestPool = 256;
+const idleConnections = 2000;
+const bulkBytes = 1 << 30;
+const warmSeconds = 0.7;
+/** Half of the capacity is offered, but no more than one core can pace and the app on the same core answer at leisure. */
+const mostOffered = 12_000;
+/** Above this the latencies are the generator's own. */
+const busyGenerator = 0.9;
+
+export function keepAlive(load: LoadArgs): Trial {
+  return async (site, target) => {
+    const args = { ...load, conns: connections, seconds: site.options.seconds, warm: warmSeconds };
+    const full = await runLoad(site, target, { mode: 'closed', args });
+    const capacity = full.result.requests / full.result.seconds;
+    const offered = Math.min(capacity / 2, mostOffered);
+    const half = await runLoad(site, target, { mode: 'rate', args: { ...args, rps: offered } });
+    return {
+      tls: full.result.tls,
+      warnings: [...full.usage.warnings, ...half.usage.warnings, ...pacing(half.usage)].concat(
+        pooling(target, full.usage, full.result.requests),
+      ),
+      values: {
+        ...perRequest(full),
+        offered,
+        halfCpuUs: half.usage.cpuNs / 1e3 / half.result.requests,
+        p50Ms: half.result.p50Us / 1e3,
+        p99Ms: half.result.p99Us / 1e3,
+      },
+    };
+  };
+}
+
+/** Keep-alive to the app, asserted by counting: a reverse proxy may fill its pool, no more. */
+function pooling({ lane }: RunningLane, { dialled }: Usage, requests: number): string[] {
+  if (lane.kind !== 'http' || dialled <= Math.max(largestPool, requests / 1000)) return [];
+  return ['keep-alive to the app did not hold, see its connections'];
+}
+
+function pacing({ loadCoreBusy }: Usage): string[] {
+  if (loadCoreBusy <= busyGenerator) return [];
+  return ["the generator's core was over 90 % busy at half load: p50 and p99 are partly the generator's"];
+}
+
+function perRequest({ result, usage }: { result: LoadResult; usage: Usage }) {
+  return {
+    cpuUs: usage.cpuNs / 1e3 / result.requests,
+    rps: result.requests / result.seconds,
+    busyPercent: (usage.cpuNs / usage.wallNs) * 100,
+    dialled: usage.dialled,
+  };
+}
+
+export function http2(path: string, upload?: number): Trial {
+  return async (site, target, facts) => {
+    if (!hasH2load()) return { skipped: 'h2load is not installed' };
+    if (!facts.http2) return { skipped: 'no h2' };
+    const bodyFile = join(site.workshop.folder, 'upload');
+    if (upload !== undefined) writeFileSync(bodyFile, Buffer.alloc(upload, '0123456789abcdef'));
+    const load: Http2Load = upload === undefined ? { path } : { path, bodyFile };
+    const { seconds } = site.options;
+    const full = await runHttp2(site, target, load, seconds);
+    const offered = Math.min(full.rps / 2, mostOffered);
+    const half = await runHttp2Rate(site, target, { ...load, rps: offered, seconds });
+    return {
+      tls: full.tls,
+      warnings: [...full.usage.warnings, ...pacing(half.usage), ...pooling(target, full.usage, full.requests)],
+      values: {
+        offered,
+        cpuUs: full.usage.cpuNs / 1e3 / full.requests,
+        rps: full.rps,
+        busyPercent: (full.usage.cpuNs / full.usage.wallNs) * 100,
+        dialled: full.usage.dialled,
+        halfCpuUs: half.usage.cpuNs / 1e3 / half.requests,
+        p50Ms: half.p50Us / 1e3,
+        p99Ms: half.p99Us / 1e3,
+      },
+    };
+  };
+}
+
+export function connect(resume: boolean): Trial {
+  return async (site, target) => {
+    if (resume && target.lane.kind === 'app') return { skipped: 'no TLS' };
+    const args = { conns: 16, resume, seconds: site.options.seconds, warm: warmSeconds };
+    const measured = await runLoad(site, target, { mode: 'connect', args });
+    const resumedPart = measured.result.resumed / measured.result.requests;
+    if (resume && resumedPart < 0.99) return { skipped: `only ${(resumedPart * 100).toFixed(0)} % resumed` };
+    const { result, usage } = measured;
+    const warnings = [...usage.warnings, ...pooling(target, usage, result.requests)];
+    return { tls: result.tls, warnings, values: perRequest(measured) };
+  };
+}
+
+export async function bulk(site: Site, target: RunningLane): Promise<Sample> {
+  const args = { path: `/bytes/${bulkBytes}`, expect: bulkBytes, conns: 1, warm: 0.1, seconds: site.options.seconds };
+  const { result, usage } = await runLoad(site, target, { mode: 'closed', args });
+  return {
+    tls: result.tls,
+    warnings: usage.warnings,
+    values: {
+      mbPerCpuS: result.bytes / 1e6 / (usage.cpuNs / 1e9),
+      mbPerS: result.bytes / 1e6 / result.seconds,
+      busyPercent: (usage.cpuNs / usage.wallNs) * 100,
+    },
+  };
+}
+
+/** On a process of its own, so that what earlier rows left behind does not count. */
+export async function startAndMemory(site: Site, target: RunningLane): Promise<Sample> {
+  const fresh = await startLane(site, target.lane);
+  const rss = () => residentKib(fresh.running.pid);
+  try {
+    await wait(1000);
+    const idle = rss();
+    let held = 0;
+    const hold = async () => {
+      await wait(1000);
+      held = rss();
+    };
+    const { result } = await runLoad(site, fresh, { mode: 'idle', args: { conns: idleConnections }, held: hold });
+    if (result.alive !== idleConnections)
+      throw new Error(`only ${result.alive} of ${idleConnections} idle connections held`);
+    const args = { path: '/bytes/16384', conns: connections, seconds: site.options.seconds };
+    await runLoad(site, fresh, { mode: 'closed', args });
+    await wait(1000);
+    return {
+      values: {
+        startMs: fresh.startMs,
+        idleMib: idle / 1024,
+        perConnectionKib: (held - idle) / idleConnections,
+        afterLoadMib: rss() / 1024,
+      },
+    };
+  } finally {
+    await site.processes.stop(fresh.running);
+  }
+}
