@@ -159,6 +159,8 @@ export class Http1Connection implements ClientConnection, OpenConnection {
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
     socket.pause();
+    // From here on the end of one direction is the tunnel's to pass on.
+    socket.allowHalfOpen = true;
     socket.write(head, 'latin1');
     if (this.#unread !== undefined) socket.unshift(this.#unread);
     this.#unread = undefined;

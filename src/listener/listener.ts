@@ -62,7 +62,6 @@ export function createListener(options: ListenerOptions): Listener {
   tls.on('tlsClientError', (error: Error) => observer.handshakeFailed(handshakeFault(error)));
 
   const server = createServer({
-    allowHalfOpen: true,
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,

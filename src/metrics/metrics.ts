@@ -1,6 +1,6 @@
 // Every metric: its name, its labels, its help. The only import of prom-client. What each request touches is counted
 // in plain arrays and maps of numbers and rendered when scraped: prom-client's own path hashes its labels every time
-// (measured: 3 us a request). Labels come from fixed sets only; no path and no client text.
+// (measured: 0.8 us a request). Labels come from fixed sets only; no path and no client text.
 
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import type { Exchange } from '../exchange.ts';
