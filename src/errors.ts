@@ -27,7 +27,7 @@ type Row = readonly [status: number, error: string, side: Side, text: string];
 
 const TABLE = {
   // The client's request
-  malformed_request: [400, 'http_request_error', 'client', 'The request is not valid HTTP/1.1.'],
+  malformed_request: [400, 'http_request_error', 'client', 'The request is not valid HTTP.'],
   plaintext: [
     400,
     'http_request_error',

@@ -36,9 +36,11 @@ export interface Exchange {
   method: string;
   target: string;
   headers: RawHeaders;
+  /** What HTTP/2 named beside the fields (`:authority`); undefined in HTTP/1. */
+  readonly authority: string | undefined;
   /** The authority that the client asked for, with its port if it gave one. Set by the authority policy. */
   host: string;
-  /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for a chunked one. Set by the framing policy. */
+  /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for one whose end is found as it comes. Set by the gate. */
   bodyLength: number;
   /** The protocol that the client wants to change to, as it wrote it. Set by the framing policy. */
   upgrade: string | undefined;

@@ -68,6 +68,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
       lingerMs: LINGER_MS,
     },
     clock,
+    http2: config.http2,
     observer: observeConnections(metrics),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));

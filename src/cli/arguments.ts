@@ -3,7 +3,7 @@
 import yargs, { type Argv } from 'yargs';
 import type { Flags } from '../config/config.ts';
 import { didYouMean } from '../config/file.ts';
-import { OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../config/options.ts';
+import { OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from '../config/options.ts';
 import { readVersion } from './version.ts';
 
 export const COMMANDS = ['serve', 'check'];
@@ -30,7 +30,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   for (const [name, value] of Object.entries(argv)) {
     if (['_', '$0', 'help', 'version', 'config'].includes(name) || value === undefined) continue;
     const problem = problemOf(name, value);
-    if (problem === undefined) flags[name] = value as string;
+    if (problem === undefined) flags[name] = String(value);
     else problems.push(problem);
   }
   const [command = 'serve', ...surplus] = argv._.map(String);
@@ -43,8 +43,13 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
 function problemOf(name: string, value: unknown): string | undefined {
   if (!(OPTION_NAMES as string[]).includes(name)) return `unknown option --${name}${didYouMean(name, '--')}`;
   if (Array.isArray(value)) return `--${name} is given ${value.length} times; once is enough`;
+  if (typeof value === 'boolean' && isSwitch(name)) return undefined;
   if (typeof value !== 'string' || value === '') return `--${name} needs a value: ${OPTIONS[name as OptionName].takes}`;
   return undefined;
+}
+
+function isSwitch(name: string): boolean {
+  return (OPTIONS as Readonly<Record<string, Option<unknown>>>)[name]?.switch === true;
 }
 
 function describe(parser: Argv): Argv {
@@ -58,7 +63,7 @@ function describe(parser: Argv): Argv {
       'dot-notation': false,
       'parse-numbers': false,
       'parse-positional-numbers': false,
-      'boolean-negation': false,
+      'boolean-negation': true,
       'short-option-groups': false,
     })
     .option('config', {
@@ -77,9 +82,9 @@ function describe(parser: Argv): Argv {
   for (const name of OPTION_NAMES) {
     const { group, help, takes, default: value } = OPTIONS[name];
     described.option(name, {
-      type: 'string',
+      type: isSwitch(name) ? 'boolean' : 'string',
       group: `${group}:`,
-      describe: `${help} ${takes}`,
+      describe: `${help} ${takes}`.trim(),
       defaultDescription: value,
     });
   }

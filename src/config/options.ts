@@ -9,12 +9,15 @@ import {
   parseFile,
   parseLimit,
   parseSize,
+  parseSwitch,
   parseUpstream,
   parseWord,
 } from './parse.ts';
 
 export type Option<T> = {
   readonly group: 'Certificates' | 'Traffic' | 'Limits' | 'Stopping' | 'Observing';
+  /** A flag without a value, and its `--no-` form; as text it is `true` or `false`. */
+  readonly switch?: true;
   /** As a user would write it. */
   readonly default: string;
   /** What stands behind the flag in --help. */
@@ -64,6 +67,14 @@ export const OPTIONS = {
     takes: 'wire|http-proxy',
     parse: parseWord('wire', 'http-proxy'),
     help: "What carries requests to the app: the sidecar's own forwarder, or the http-proxy package behind the same rules.",
+  }),
+  http2: option({
+    group: 'Traffic',
+    switch: true,
+    default: 'true',
+    takes: '',
+    parse: parseSwitch,
+    help: 'Offer HTTP/2 to clients; --no-http2 offers HTTP/1.1 only.',
   }),
   plaintext: option({
     group: 'Traffic',

@@ -102,6 +102,11 @@ export function parseWord<const W extends string>(...words: W[]): (text: string)
   };
 }
 
+/** `true` or `false`. */
+export function parseSwitch(text: string): boolean {
+  return parseWord('true', 'false')(text) === 'true';
+}
+
 /** A path to a file. */
 export function parseFile(text: string): string {
   if (text === '' || text.includes('\0')) throw new Malformed('a path to a file');

@@ -32,16 +32,17 @@ export const ANSWER_HEAD_BYTES = 32 * 1024;
 /** More interim answers to one request than any app sends. */
 export const MAX_INTERIM = 32;
 
-/** Upgrades go through our own tunnel whichever forwarder was chosen for the rest. */
-export function chooseForwarder(requests: Forwarder, upgrades: Forwarder): Forwarder {
+/** Upgrades and HTTP/2 clients are carried by our own forwarder, whichever was chosen for the rest. */
+export function chooseForwarder(chosen: Forwarder, ours: Forwarder): Forwarder {
   return {
     forward(exchange, failed) {
-      if (exchange.upgrade === undefined) requests.forward(exchange, failed);
-      else upgrades.forward(exchange, failed);
+      const { upgrade, protocol } = exchange;
+      if (upgrade === undefined && protocol !== 'h2') chosen.forward(exchange, failed);
+      else ours.forward(exchange, failed);
     },
     close() {
-      requests.close();
-      upgrades.close();
+      chosen.close();
+      ours.close();
     },
   };
 }

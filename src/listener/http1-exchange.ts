@@ -1,6 +1,6 @@
-// One HTTP/1.x exchange as its client sees it: writes the answer. Heads and small bodies are gathered in a string and
-// leave in one write, so one TLS record (measured: 5 us a request less than head and body apart). Reading the request
-// is the connection's work; this class never looks at what came in.
+// One HTTP/1.x exchange as its client sees it: writes the answer. Head, chunk frames and small bodies are gathered in a
+// string and leave in one write: one TLS record and one system call for a small answer, chunked or not. Reading the
+// request is the connection's work; this class never looks at what came in.
 
 import type { Duplex } from 'node:stream';
 import type { Rejection } from '../errors.ts';
@@ -21,6 +21,7 @@ export class Http1Exchange implements Exchange {
   method: string;
   target: string;
   headers: RawHeaders;
+  readonly authority = undefined;
   host = '';
   bodyLength = 0;
   upgrade: string | undefined = undefined;

@@ -8,6 +8,7 @@ import type { Clock, Handler, TlsFacts } from '../exchange.ts';
 import { type Bound, openPort } from '../ports.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1.ts';
+import { Http2Connection, http2Options } from './http2.ts';
 import type { Limits } from './limits.ts';
 
 export interface ListenerObserver {
@@ -22,6 +23,8 @@ export type ListenerOptions = {
   readonly handler: Handler;
   readonly limits: Limits;
   readonly clock: Clock;
+  /** Offer HTTP/2. */
+  readonly http2: boolean;
   readonly observer: ListenerObserver;
 };
 
@@ -44,10 +47,11 @@ export function createListener(options: ListenerOptions): Listener {
   const { limits, clock, observer } = options;
   const connections = new Connections(clock);
   const http1: Http1Options = { handler: options.handler, limits, connections, clock };
+  const settings = http2Options(limits.maxHeaderBytes, limits.maxFields);
 
   const tls = createTlsServer({
     ...options.tls,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     handshakeTimeout: limits.handshakeTimeoutMs,
   });
   /** Who is between the first byte and the end of the handshake, by peer, so that a drain waits for them. */
@@ -56,8 +60,10 @@ export function createListener(options: ListenerOptions): Listener {
     shaking.get(peerOf(socket))?.();
     const facts = tlsFacts(socket);
     observer.handshake(facts.version, facts.resumed);
-    observer.connected('http/1.1');
-    new Http1Connection(socket, { remoteAddress: addressOf(socket), tls: facts }, http1);
+    const client = { remoteAddress: addressOf(socket), tls: facts };
+    if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http1, settings);
+    else new Http1Connection(socket, client, http1);
+    observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
   });
   tls.on('tlsClientError', (error: Error) => observer.handshakeFailed(handshakeFault(error)));
 

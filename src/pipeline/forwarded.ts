@@ -6,9 +6,12 @@ import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import { endToEnd, fieldValue, Kind, listMembers, type RawHeaders } from '../headers.ts';
 import { portOf } from './authority.ts';
 
-const OURS: ReadonlySet<Kind> = new Set([Kind.forwarding, Kind.requestId]);
-/** Without a body there is nothing to wait for, and HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1). */
-const OURS_AND_EXPECT: ReadonlySet<Kind> = new Set([...OURS, Kind.expect]);
+const OURS: readonly Kind[] = [Kind.forwarding, Kind.requestId];
+/** What is left out of the app's copy beside the hop-by-hop fields, by [expectation of no use][host is set by us]. */
+const LEFT_OUT: readonly (readonly ReadonlySet<Kind>[])[] = [
+  [new Set(OURS), new Set([...OURS, Kind.host])],
+  [new Set([...OURS, Kind.expect]), new Set([...OURS, Kind.expect, Kind.host])],
+];
 
 /** `appAuthority` stands in for the Host that an HTTP/1.0 client may leave out. */
 export function forwarded(appAuthority: string) {
@@ -16,12 +19,14 @@ export function forwarded(appAuthority: string) {
     name: 'forwarded',
     apply(exchange: Exchange): undefined {
       const { connection, bodyLength, protocol } = exchange;
-      const expects = bodyLength !== 0 && protocol !== 'http/1.0';
-      const headers = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, expects ? OURS : OURS_AND_EXPECT);
-      if (exchange.host === '') {
-        exchange.host = appAuthority;
-        headers.unshift('Host', appAuthority);
-      }
+      // Without a body there is nothing to wait for, and HTTP/1.0 knows no interim answers (RFC 9110 section 10.1.1).
+      const waits = bodyLength !== 0 && protocol !== 'http/1.0';
+      // HTTP/2 names it beside the fields, HTTP/1.0 may leave it out.
+      const hostIsOurs = exchange.authority !== undefined || exchange.host === '';
+      const leftOut = LEFT_OUT[waits ? 0 : 1]?.[hostIsOurs ? 1 : 0] as ReadonlySet<Kind>;
+      const headers = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, leftOut);
+      if (exchange.host === '') exchange.host = appAuthority;
+      if (hostIsOurs) headers.unshift('Host', exchange.host);
       if (acceptsTrailers(exchange.headers)) headers.push('TE', 'trailers', 'Connection', 'TE');
       exchange.requestId = randomUUID();
       headers.push(

@@ -35,6 +35,17 @@ const FORBIDDEN_METHODS = ['CONNECT', 'TRACE'];
 
 const RULES: readonly Rule[] = [
   [
+    (x, f) => x.protocol === 'h2' && (f.codings > 0 || f.upgrades > 0 || f.connection !== undefined),
+    'malformed_request',
+    'RFC 9113 section 8.2.2: HTTP/2 has no such fields',
+  ],
+  [
+    (x, f) => x.protocol === 'h2' && x.bodyLength === 0 && f.length > 0,
+    'bad_framing',
+    'RFC 9113 section 8.1.1: a length, and no body',
+  ],
+  [(x) => /[a-z]/.test(x.method), 'bad_method', 'RFC 9110 section 9.1: methods are case-sensitive; apps fold them'],
+  [
     (_, f) => f.twins > 0,
     'bad_framing',
     'an app that maps - and _ to one name would frame it otherwise (CGI, RFC 3875 section 4.1.18)',
@@ -90,7 +101,7 @@ export const gate = {
     for (const [broken, reason] of RULES) if (broken(exchange, found)) return REJECTIONS[reason];
     exchange.target = found.path;
     exchange.host = found.host;
-    exchange.bodyLength = found.codings > 0 ? UNKNOWN_LENGTH : found.length;
+    exchange.bodyLength = bodyLength(exchange, found);
     exchange.upgrade = asksUpgrade(exchange, found) ? found.upgrade : undefined;
     exchange.persistent = persists(exchange, found.connection);
     return undefined;
@@ -104,10 +115,24 @@ function inspect(exchange: Exchange): Findings {
     const kind = kindOf(headers[i] as string);
     if (kind !== Kind.plain) note(found, kind, headers[i + 1] as string);
   }
+  if (exchange.authority !== undefined) settleAuthority(found, exchange.authority);
   if (target.charCodeAt(0) === 0x2f) found.path = target.includes('#') ? '' : target;
   else if (target === '*') found.path = exchange.method === 'OPTIONS' ? target : '';
   else [found.absoluteAuthority, found.path] = originForm(target);
   return found;
+}
+
+/** RFC 9113 section 8.3.1: a Host beside `:authority` must say the same; two readers would follow two of them. */
+function settleAuthority(found: Findings, authority: string): void {
+  if (found.hosts > 0 && found.host !== authority) found.hosts++;
+  else found.hosts = 1;
+  found.host = authority;
+}
+
+/** HTTP/1 has no body unless it says so; HTTP/2 has said it with the flag that ends a stream. */
+function bodyLength({ protocol, bodyLength: before }: Exchange, { codings, lengths, length }: Findings): number {
+  if (protocol !== 'h2') return codings > 0 ? UNKNOWN_LENGTH : length;
+  return before !== 0 && lengths > 0 ? length : before;
 }
 
 function note(found: Findings, kind: Kind, value: string): void {
