@@ -72,6 +72,10 @@ export class AppConnection implements Reader {
   /** Whether the bytes that are being read are in a shared buffer, and whether some of them were passed on as they are. */
   #lent = false;
   #kept = false;
+  readonly #given: Buffer[] = [];
+  #ended = false;
+  /** One read has been passed on that the client had not taken when it came. */
+  #ahead = false;
   /** For a socket that emits its data: what it gives is ours to keep. */
   readonly onData = (bytes: Buffer): void => {
     this.#lent = false;
@@ -106,8 +110,23 @@ export class AppConnection implements Reader {
   take(bytes: Buffer): boolean {
     this.#lent = true;
     this.#kept = false;
+    const receiver = this.#receiver;
     this.#read(bytes);
+    this.#ended = this.#receiver !== receiver;
     return this.#kept;
+  }
+
+  keep(buffer: Buffer): void {
+    // Bytes of an answer that has ended: nobody tells us when its client has taken them, so the collector finds out.
+    if (!this.#ended) this.#given.push(buffer);
+  }
+
+  /** The client has taken all that was passed on: the buffers are free, and reading goes on. */
+  clientDrained(): void {
+    for (const buffer of this.#given) this.#pool.reads.giveBack(buffer);
+    this.#given.length = 0;
+    this.#ahead = false;
+    this.proceed();
   }
 
   /** Writes the head; with a body, the head waits for the body's first bytes of the same turn. */
@@ -196,10 +215,11 @@ export class AppConnection implements Reader {
     }
     if (this.#receiver !== receiver) return;
     if (unread.length > 0) this.#unread = this.#lent ? Buffer.from(unread) : unread;
-    if (!receiver.settle() && this.#receiver === receiver) {
-      this.#socket.pause();
-      this.suspend();
-    }
+    if (receiver.settle() || this.#receiver !== receiver) return;
+    // Most writes are done before the next read: pausing at once would cost two system calls for each of them.
+    if (this.#ahead) this.#socket.pause();
+    this.#ahead = true;
+    this.suspend();
   }
 
   /** Bytes used; 0 when more are needed; -1 when the answer, or the connection, is over. */
@@ -285,6 +305,8 @@ export class AppConnection implements Reader {
     if (this.#receiver === undefined) return -1;
     this.#receiver = undefined;
     this.#reading = Reading.idle;
+    this.#given.length = 0;
+    this.#ahead = false;
     if (!this.#requestDone || !this.#persistent || surplus || this.#idleMs <= 0 || this.#socket.readableEnded) {
       this.destroy();
     } else {

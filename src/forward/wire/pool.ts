@@ -29,7 +29,7 @@ export class Pool {
   readonly #lookup: LookupFunction;
   readonly #open = new Set<AppConnection>();
   readonly #free: AppConnection[] = [];
-  readonly #reads = new SharedReads();
+  readonly reads = new SharedReads();
   #queue: Waiting[] = [];
   #timer: NodeJS.Timeout | undefined;
   #closing = false;
@@ -97,7 +97,7 @@ export class Pool {
 
   #dial(): AppConnection {
     const connection = new AppConnection(this);
-    connection.attach(dial(this.#upstream, this.#lookup, this.#reads.into(connection)));
+    connection.attach(dial(this.#upstream, this.#lookup, this.reads.into(connection)));
     this.#open.add(connection);
     this.#watch();
     return connection;

@@ -37,6 +37,8 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   readonly #pool: Pool;
   #connection: AppConnection | undefined = undefined;
   #retried = false;
+  /** Body bytes have been sent that the app had not taken when they came. */
+  #ahead = false;
   #tunnel: Socket | undefined = undefined;
 
   constructor(exchange: Exchange, failed: Failed, pool: Pool) {
@@ -63,8 +65,13 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   body(chunk: Buffer): void {
     const connection = this.#connection;
     if (connection === undefined) return;
-    if (connection.sendBody(chunk)) connection.suspend();
-    else this.#exchange.pauseBody();
+    if (connection.sendBody(chunk)) {
+      connection.suspend();
+      return;
+    }
+    // As with answers: most writes are done before the client's next bytes come.
+    if (this.#ahead) this.#exchange.pauseBody();
+    this.#ahead = true;
   }
 
   bodyEnd(trailers: RawHeaders | undefined): void {
@@ -72,7 +79,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   }
 
   drained(): void {
-    this.#connection?.proceed();
+    this.#connection?.clientDrained();
   }
 
   gone(): void {
@@ -109,6 +116,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   }
 
   appDrained(): void {
+    this.#ahead = false;
     this.#connection?.suspend();
     this.#exchange.resumeBody();
   }

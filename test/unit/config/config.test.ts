@@ -1,0 +1,220 @@
+// One configuration from four places: which place wins, what is ignored, and that everything wrong is told at once.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { type Config, type Environment, type Flags, loadConfig } from '../../../src/config/config.ts';
+import { OPTION_NAMES, OPTIONS, variableOf } from '../../../src/config/options.ts';
+import { ConfigError } from '../../../src/errors.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'config-'));
+after(() => rmSync(dir, { recursive: true }));
+let files = 0;
+
+function configFile(content: string): string {
+  const path = join(dir, `${++files}.yaml`);
+  writeFileSync(path, content);
+  return path;
+}
+
+function problemsOf(flags: Flags, env: Environment = {}, file?: string, problems: string[] = []): readonly string[] {
+  try {
+    loadConfig(flags, env, file, problems);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.problems;
+  }
+  return [];
+}
+
+describe('without flags, environment and file', () => {
+  test('every option has its default', () => {
+    const config = loadConfig({}, {}, undefined);
+    assert.deepEqual(config, {
+      cert: 'certs/tls.crt',
+      key: 'certs/tls.key',
+      listen: { host: undefined, port: 8080 },
+      upstream: { kind: 'tcp', host: 'localhost', port: 80 },
+      forwarder: 'wire',
+      http2: true,
+      plaintext: 'reject',
+      maxHeaderSize: 16384,
+      handshakeTimeout: 10_000,
+      headerTimeout: 10_000,
+      clientTimeout: 60_000,
+      idleTimeout: 75_000,
+      upstreamConnectTimeout: 5000,
+      upstreamMaxConnections: 256,
+      upstreamTimeout: 60_000,
+      upstreamIdleTimeout: 4000,
+      drainDelay: 0,
+      drainTimeout: 25_000,
+      admin: { host: undefined, port: 9901 },
+      accessLog: 'all',
+      logLevel: 'info',
+    } satisfies Config);
+  });
+
+  test('the configuration cannot be changed', () => {
+    assert.ok(Object.isFrozen(loadConfig({}, {}, undefined)));
+  });
+});
+
+describe('the option table', () => {
+  for (const name of OPTION_NAMES) {
+    test(`gives --${name} a default that it takes itself, a name in kebab-case and one sentence of help`, () => {
+      const option = OPTIONS[name];
+      assert.doesNotThrow(() => option.parse(option.default));
+      assert.match(name, /^[a-z0-9]+(?:-[a-z0-9]+)*$/);
+      assert.match(option.help, /^[A-Z].*\.$/);
+      assert.match(variableOf(name), /^TLS_SIDECAR_[A-Z0-9_]+$/);
+    });
+  }
+
+  test('gives every option a variable of its own', () => {
+    assert.equal(new Set(OPTION_NAMES.map(variableOf)).size, OPTION_NAMES.length);
+    assert.equal(variableOf('upstream-timeout'), 'TLS_SIDECAR_UPSTREAM_TIMEOUT');
+  });
+});
+
+describe('precedence', () => {
+  const flags = { 'idle-timeout': '1s' };
+  const env = { TLS_SIDECAR_IDLE_TIMEOUT: '2s' };
+  const file = configFile('idle-timeout: 3s\n');
+  const rows: readonly (readonly [
+    what: string,
+    flags: Flags,
+    env: Environment,
+    file: string | undefined,
+    ms: number,
+  ])[] = [
+    ['a flag wins over everything', flags, env, file, 1000],
+    ['a flag wins over the environment', flags, env, undefined, 1000],
+    ['a flag wins over the file', flags, {}, file, 1000],
+    ['a flag wins over the default', flags, {}, undefined, 1000],
+    ['the environment wins over the file', {}, env, file, 2000],
+    ['the environment wins over the default', {}, env, undefined, 2000],
+    ['the file wins over the default', {}, {}, file, 3000],
+    ['an empty variable leaves the file', {}, { TLS_SIDECAR_IDLE_TIMEOUT: '' }, file, 3000],
+    ['an empty variable leaves the default', {}, { TLS_SIDECAR_IDLE_TIMEOUT: '' }, undefined, 75_000],
+    ['an undefined variable leaves the default', {}, { TLS_SIDECAR_IDLE_TIMEOUT: undefined }, undefined, 75_000],
+    ['a variable without the prefix is nobody', {}, { IDLE_TIMEOUT: '9s' }, undefined, 75_000],
+    ['a variable in lower case is nobody', {}, { tls_sidecar_idle_timeout: '9s' }, undefined, 75_000],
+  ];
+  for (const [what, ...row] of rows) {
+    const [given, variables, path, ms] = row;
+    test(what, () => assert.equal(loadConfig(given, variables, path).idleTimeout, ms));
+  }
+
+  test('holds for every option on its own', () => {
+    const mixed = loadConfig({ listen: ':1' }, { TLS_SIDECAR_ADMIN: ':2', TLS_SIDECAR_LISTEN: ':9' }, file);
+    assert.deepEqual([mixed.listen.port, mixed.admin, mixed.idleTimeout], [1, { host: undefined, port: 2 }, 3000]);
+  });
+
+  test('a value that another wins over is not read at all', () => {
+    assert.deepEqual(problemsOf({ listen: ':1' }, { TLS_SIDECAR_LISTEN: 'nonsense' }), []);
+    assert.deepEqual(problemsOf({}, { TLS_SIDECAR_LISTEN: ':1' }, configFile('listen: nonsense\n')), []);
+  });
+});
+
+describe('variables with the prefix that name no option', () => {
+  test('are ignored, as those of a Service called tls-sidecar', () => {
+    const env = {
+      TLS_SIDECAR_PORT: 'tcp://10.0.0.1:443',
+      TLS_SIDECAR_PORT_443_TCP: 'tcp://10.0.0.1:443',
+      TLS_SIDECAR_PORT_443_TCP_PROTO: 'tcp',
+      TLS_SIDECAR_PORT_443_TCP_PORT: '443',
+      TLS_SIDECAR_PORT_443_TCP_ADDR: '10.0.0.1',
+      TLS_SIDECAR_SERVICE_HOST: '10.0.0.1',
+      TLS_SIDECAR_SERVICE_PORT: '443',
+      TLS_SIDECAR_SERVICE_PORT_HTTPS: '443',
+      TLS_SIDECAR_ADMIN_SERVICE_HOST: '10.0.0.2',
+      TLS_SIDECAR_UPSTREAM_PORT: 'tcp://10.0.0.3:80',
+      TLS_SIDECAR_: 'x',
+      TLS_SIDECAR_NO_SUCH_OPTION: 'x',
+    };
+    assert.deepEqual(loadConfig({}, env, undefined), loadConfig({}, {}, undefined));
+  });
+});
+
+describe('what is wrong', () => {
+  test('is told with the option, what it takes, where it came from and what stood there', () => {
+    const file = configFile('log-level: loud\n');
+    assert.deepEqual(problemsOf({ 'idle-timeout': '10' }, { TLS_SIDECAR_LISTEN: '8080' }, file), [
+      '--listen takes [HOST]:PORT, as :8080, 127.0.0.1:8080 or [::1]:8080; TLS_SIDECAR_LISTEN says "8080"',
+      '--idle-timeout takes a duration with its unit, as 250ms, 10s or 5m; the flag says "10"',
+      `--log-level takes one of trace, debug, info, warn, error, fatal, silent; ${file} says "loud"`,
+    ]);
+  });
+
+  test('is told all at once: the arguments, the file, and the values of all places', () => {
+    const file = configFile('no-such: 1\nkey: [a]\naccess-log: none\n');
+    const told = problemsOf({ listen: 'x' }, { TLS_SIDECAR_ADMIN: 'y' }, file, ['unknown option --z']);
+    assert.deepEqual(
+      told.map((problem) => /--z|no-such|"key"|--listen|--admin|--access-log/.exec(problem)?.[0]),
+      ['--z', 'no-such', '"key"', '--listen', '--admin', '--access-log'],
+    );
+  });
+
+  test('is an error even where only the arguments were wrong', () => {
+    assert.deepEqual(problemsOf({}, {}, undefined, ['unexpected argument "x"']), ['unexpected argument "x"']);
+  });
+
+  test('is one problem where the file cannot be read, and the rest goes on', () => {
+    const missing = join(dir, 'missing.yaml');
+    assert.deepEqual(problemsOf({}, {}, missing), [`--config: cannot read ${missing} (ENOENT)`]);
+    assert.equal(problemsOf({ listen: 'x' }, {}, missing).length, 2);
+  });
+
+  test('leaves the list of argument problems as it was given', () => {
+    const given = ['one'];
+    problemsOf({ listen: 'x' }, {}, undefined, given);
+    assert.deepEqual(given, ['one']);
+  });
+});
+
+describe('values that contradict each other', () => {
+  const rows: readonly (readonly [what: string, flags: Flags, told: RegExp | undefined])[] = [
+    ['the upstream is the own port on all addresses, by name', { listen: ':80' }, /--upstream and --listen/],
+    ['… by IPv4 loopback', { listen: ':8080', upstream: 'http://127.0.0.1:8080' }, /--upstream and --listen/],
+    ['… by IPv6 loopback', { listen: ':8080', upstream: 'http://[::1]:8080' }, /--upstream and --listen/],
+    ['… by the unspecified address', { listen: ':8080', upstream: 'http://0.0.0.0:8080' }, /--upstream and --listen/],
+    ['… by the same address', { listen: '10.0.0.1:8080', upstream: 'http://10.0.0.1:8080' }, /--upstream and --listen/],
+    ['… 127.0.0.1 called localhost', { listen: '127.0.0.1:8080', upstream: 'http://localhost:8080' }, /--upstream and/],
+    ['… 0.0.0.0 called localhost', { listen: '0.0.0.0:8080', upstream: 'http://localhost:8080' }, /--upstream and/],
+    ['… 0.0.0.0 called 127.0.0.1', { listen: '0.0.0.0:8080', upstream: 'http://127.0.0.1:8080' }, /--upstream and/],
+    ['… [::] called [::1]', { listen: '[::]:8080', upstream: 'http://[::1]:8080' }, /--upstream and/],
+    ['… [::] called 127.0.0.1', { listen: '[::]:8080', upstream: 'http://127.0.0.1:8080' }, /--upstream and/],
+    [
+      'another address on the same port is fine',
+      { listen: '10.0.0.1:8080', upstream: 'http://127.0.0.1:8080' },
+      undefined,
+    ],
+    ['another machine on the same port is fine', { listen: ':8080', upstream: 'http://10.9.9.9:8080' }, undefined],
+    ['another port is fine', { listen: ':8080', upstream: 'http://localhost:8081' }, undefined],
+    ['a unix socket is fine', { listen: ':80', upstream: 'unix:/run/app.sock' }, undefined],
+    ['admin on the same port', { listen: ':8443', admin: ':8443' }, /--admin and --listen/],
+    ['admin on the same port and address', { listen: '10.0.0.1:1', admin: '10.0.0.1:1' }, /--admin and --listen/],
+    ['admin on the same port of one address', { listen: ':8443', admin: '127.0.0.1:8443' }, /--admin and --listen/],
+    ['… and the other way round', { listen: '127.0.0.1:8443', admin: ':8443' }, /--admin and --listen/],
+    ['admin on the same port of another address is fine', { listen: '10.0.0.1:1', admin: '127.0.0.1:1' }, undefined],
+    ['both on ports that the system chooses is fine', { listen: ':0', admin: ':0' }, undefined],
+    ['admin off is fine', { listen: ':9901', admin: 'off' }, undefined],
+    ['a drain delay above the time-out', { 'drain-delay': '26s' }, /--drain-delay is longer than --drain-timeout/],
+    ['a drain delay as long as the time-out is fine', { 'drain-delay': '25s' }, undefined],
+  ];
+  for (const [what, flags, told] of rows) {
+    test(what, () => {
+      const problems = problemsOf(flags);
+      if (told === undefined) return assert.deepEqual(problems, []);
+      assert.equal(problems.length, 1);
+      assert.match(problems[0] ?? '', told);
+    });
+  }
+
+  test('are all told at once, too', () => {
+    const told = problemsOf({ listen: ':80', admin: ':80', 'drain-delay': '1m' });
+    assert.deepEqual(told.length, 3, told.join('\n'));
+  });
+});

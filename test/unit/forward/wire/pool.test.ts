@@ -1,0 +1,439 @@
+// The connections to the app: when one is dialled, lent, taken back and closed. Real sockets, on a clock that the test holds.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, mock, test } from 'node:test';
+import type { Rejection } from '../../../../src/errors.ts';
+import type { ForwardLimits, Upstream } from '../../../../src/forward/forward.ts';
+import type { AnswerReceiver, AppConnection } from '../../../../src/forward/wire/connection.ts';
+import { type Borrower, Pool } from '../../../../src/forward/wire/pool.ts';
+import type { RawHeaders } from '../../../../src/headers.ts';
+
+const LIMITS: ForwardLimits = {
+  connectTimeoutMs: 5000,
+  upstreamTimeoutMs: 60_000,
+  idleTimeoutMs: 4000,
+  maxConnections: 2,
+  maxHeaderBytes: 8192,
+  maxFields: 64,
+};
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+
+/** An app on a free port that keeps every connection and answers when it is told. */
+class App {
+  readonly sockets: Socket[] = [];
+  readonly server: Server;
+  readonly #waiting: (() => void)[] = [];
+
+  private constructor() {
+    this.server = createServer((socket) => {
+      this.sockets.push(socket);
+      socket.on('error', () => {});
+      socket.on('data', () => this.#wake());
+      socket.on('close', () => this.#wake());
+      this.#wake();
+    });
+  }
+
+  static async open(
+    at: { port: number; host: string } | { path: string } = { port: 0, host: '127.0.0.1' },
+  ): Promise<App> {
+    const app = new App();
+    await new Promise<void>((resolve) => void app.server.listen(at, resolve));
+    return app;
+  }
+
+  get port(): number {
+    return (this.server.address() as AddressInfo).port;
+  }
+
+  get openSockets(): number {
+    return this.sockets.filter((socket) => !socket.destroyed).length;
+  }
+
+  /** Resolves when the condition holds; it is looked at whenever a connection, bytes or a close come. */
+  async until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
+  }
+
+  /** The i-th connection, once its n-th byte has come. */
+  async requested(i: number, bytes = 1): Promise<Socket> {
+    await this.until(() => (this.sockets[i]?.bytesRead ?? 0) >= bytes);
+    return this.sockets[i] as Socket;
+  }
+
+  close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    return new Promise((resolve) => void this.server.close(() => resolve()));
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** Borrows, sends a GET on what it is lent, and writes down what becomes of it. */
+class Client implements Borrower, AnswerReceiver {
+  connection: AppConnection | undefined = undefined;
+  starvedTimes = 0;
+  body = '';
+  readonly outcome: Promise<'answered' | Rejection['reason']>;
+  #settle: (outcome: 'answered' | Rejection['reason']) => void = () => {};
+
+  constructor() {
+    this.outcome = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  lend(connection: AppConnection): void {
+    this.connection = connection;
+    connection.send({ method: 'GET', target: '/', headers: ['Host', 'a'], bodyLength: 0, upgrade: undefined }, this);
+  }
+  starved(): void {
+    this.starvedTimes++;
+  }
+  interim(): void {}
+  answerHead(): void {}
+  answerBody(chunk: Buffer): void {
+    this.body += chunk.toString();
+  }
+  answerEnd(_trailers: RawHeaders | undefined): void {
+    this.#settle('answered');
+  }
+  settle(): boolean {
+    return true;
+  }
+  appDrained(): void {}
+  failed(rejection: Rejection): void {
+    this.#settle(rejection.reason);
+  }
+  switched(): void {}
+}
+
+let app: App;
+let nowMs: number;
+const pass = (ms: number): void => {
+  nowMs += ms;
+  mock.timers.tick(ms);
+};
+
+beforeEach(async () => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setInterval'] });
+  nowMs = 1000;
+  app = await App.open();
+});
+afterEach(() => app.close());
+
+function poolOf(
+  limits: Partial<ForwardLimits> = {},
+  upstream: Upstream = { kind: 'tcp', host: '127.0.0.1', port: app.port },
+): Pool {
+  return new Pool({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs });
+}
+
+function borrow(pool: Pool, fresh = false): Client {
+  const client = new Client();
+  pool.borrow(client, fresh);
+  return client;
+}
+
+/** An exchange from its start to its end; `i` is the connection that the app sees it on. */
+async function exchange(pool: Pool, i: number, answer = OK): Promise<Client> {
+  const before = app.sockets[i]?.bytesRead ?? 0;
+  const client = borrow(pool);
+  (await app.requested(i, before + 1)).write(answer);
+  assert.equal(await client.outcome, 'answered');
+  return client;
+}
+
+describe('a connection', () => {
+  test('is dialled when it is needed, and not before', async () => {
+    const pool = poolOf();
+    assert.equal(app.sockets.length, 0);
+    const client = await exchange(pool, 0);
+    assert.deepEqual([app.sockets.length, client.body], [1, 'ok']);
+  });
+
+  test('that is free is lent again, and says that it was used', async () => {
+    const pool = poolOf();
+    const first = await exchange(pool, 0);
+    const second = await exchange(pool, 0);
+    assert.equal(second.connection, first.connection);
+    assert.deepEqual([first.connection?.reused, app.sockets.length], [true, 1]);
+  });
+
+  test('that was given back last is lent first', async () => {
+    const pool = poolOf();
+    const [a, b] = [borrow(pool), borrow(pool)];
+    const [onA, onB] = [await app.requested(0), await app.requested(1)];
+    assert.notEqual(a.connection, b.connection);
+    // Which of the two sockets belongs to whom is the system's choice: answered one by one, in either order.
+    onA.write(OK);
+    const first = await Promise.race([a.outcome.then(() => a), b.outcome.then(() => b)]);
+    onB.write(OK);
+    await Promise.all([a.outcome, b.outcome]);
+    const last = first === a ? b : a;
+    assert.equal(borrow(pool).connection, last.connection);
+    assert.equal(borrow(pool).connection, first.connection);
+  });
+
+  test('that must be fresh is dialled, though one is free', async () => {
+    const pool = poolOf();
+    const first = await exchange(pool, 0);
+    const fresh = borrow(pool, true);
+    assert.notEqual(fresh.connection, first.connection);
+    assert.equal(fresh.connection?.reused, false);
+    (await app.requested(1)).write(OK);
+    assert.equal(await fresh.outcome, 'answered');
+    assert.equal(app.openSockets, 2);
+  });
+
+  test('is dialled through a socket of the file system', async (t) => {
+    const dir = mkdtempSync(join(tmpdir(), 'pool-'));
+    t.after(() => rmSync(dir, { recursive: true }));
+    await app.close();
+    const path = join(dir, 'app.sock');
+    app = await App.open({ path });
+    await exchange(poolOf({}, { kind: 'unix', path }), 0);
+  });
+
+  test('is dialled by the name localhost, again and again', async () => {
+    const pool = poolOf({ idleTimeoutMs: 0 }, { kind: 'tcp', host: 'localhost', port: app.port });
+    for (let i = 0; i < 3; i++) await exchange(pool, i);
+  });
+
+  test('that is refused is told as upstream_refused', async () => {
+    const pool = poolOf();
+    await app.close();
+    assert.equal(await borrow(pool).outcome, 'upstream_refused');
+  });
+
+  test('that does not come within the connect time-out is told so', async () => {
+    const client = borrow(poolOf());
+    pass(4999);
+    // Nothing can have connected within this turn.
+    pass(251);
+    assert.equal(await client.outcome, 'upstream_connect_timeout');
+  });
+
+  test('on which the app is silent for too long is told so, and closed', async () => {
+    const client = borrow(poolOf());
+    const socket = await app.requested(0);
+    pass(59_900);
+    assert.equal(socket.destroyed, false);
+    pass(350);
+    assert.equal(await client.outcome, 'upstream_timeout');
+    await app.until(() => socket.destroyed);
+  });
+});
+
+describe('a connection is not used again', () => {
+  const rows: readonly (readonly [what: string, answer: string])[] = [
+    ['when the app says close', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n'],
+    ['after HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n'],
+    ['when more came than was asked for', `${OK}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON`],
+    ['when a byte too many came', `${OK}\n`],
+    ['when an answer without a body had one', 'HTTP/1.1 204 No Content\r\n\r\nPOISON'],
+    [
+      'when the app keeps it for no longer than a second',
+      'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 0\r\n\r\n',
+    ],
+    ['when the app keeps it for no time', 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=0\r\nContent-Length: 0\r\n\r\n'],
+    ['when bytes follow the last chunk', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nX'],
+  ];
+  for (const [what, answer] of rows) {
+    test(what, async () => {
+      const pool = poolOf();
+      await exchange(pool, 0, answer);
+      await app.until(() => app.sockets[0]?.destroyed === true);
+      const next = await exchange(pool, 1);
+      assert.equal(next.body, 'ok');
+    });
+  }
+
+  test('when none is to be kept', async () => {
+    const pool = poolOf({ idleTimeoutMs: 0 });
+    await exchange(pool, 0);
+    await app.until(() => app.sockets[0]?.destroyed === true);
+    await exchange(pool, 1);
+  });
+
+  test('when the app closes it while it is free', async () => {
+    const pool = poolOf();
+    await exchange(pool, 0);
+    app.sockets[0]?.end();
+    await app.until(() => app.sockets[0]?.destroyed === true);
+    await exchange(pool, 1);
+  });
+
+  test('when the app says something unasked while it is free (CVE-2026-48931)', async () => {
+    const pool = poolOf();
+    await exchange(pool, 0);
+    app.sockets[0]?.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON');
+    await app.until(() => app.sockets[0]?.destroyed === true);
+    assert.equal((await exchange(pool, 1)).body, 'ok');
+  });
+
+  test('when it was free for the idle time-out', async () => {
+    const pool = poolOf();
+    await exchange(pool, 0);
+    pass(3999);
+    assert.equal(app.openSockets, 1);
+    pass(251);
+    await app.until(() => app.openSockets === 0);
+    await exchange(pool, 1);
+  });
+
+  test('a second before the app would close it', async () => {
+    const pool = poolOf();
+    await exchange(pool, 0, 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3\r\nContent-Length: 0\r\n\r\n');
+    pass(1900);
+    assert.equal(app.openSockets, 1);
+    pass(350);
+    await app.until(() => app.openSockets === 0);
+  });
+
+  test('when it was destroyed in the midst of an exchange', async () => {
+    const pool = poolOf();
+    const client = borrow(pool);
+    const socket = await app.requested(0);
+    client.connection?.destroy();
+    await app.until(() => socket.destroyed);
+    await exchange(pool, 1);
+  });
+});
+
+describe('the cap', () => {
+  test('lets nobody have more connections than it says; the next waits for one, in order', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const [first, second, third] = [borrow(pool), borrow(pool), borrow(pool)];
+    assert.deepEqual([second.connection, third.connection], [undefined, undefined]);
+    const socket = await app.requested(0);
+    for (const [client, next] of [
+      [first, second],
+      [second, third],
+    ] as const) {
+      const before = socket.bytesRead;
+      socket.write(OK);
+      assert.equal(await client.outcome, 'answered');
+      assert.equal(next.connection, first.connection);
+      await app.until(() => socket.bytesRead > before);
+    }
+    socket.write(OK);
+    assert.equal(await third.outcome, 'answered');
+    assert.equal(app.sockets.length, 1);
+  });
+
+  test('gives who waits a new connection when one is lost', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const [first, second] = [borrow(pool), borrow(pool)];
+    (await app.requested(0)).destroy();
+    assert.equal(await first.outcome, 'upstream_closed');
+    (await app.requested(1)).write(OK);
+    assert.equal(await second.outcome, 'answered');
+  });
+
+  test('closes a free connection for one that must be fresh', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    await exchange(pool, 0);
+    const fresh = borrow(pool, true);
+    assert.equal(fresh.connection?.reused, false);
+    await app.requested(1);
+    await app.until(() => app.openSockets === 1);
+  });
+
+  test('forgets who does not wait any more', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const [first, second, third] = [borrow(pool), borrow(pool), borrow(pool)];
+    pool.forget(second);
+    (await app.requested(0)).write(OK);
+    assert.equal(await first.outcome, 'answered');
+    assert.deepEqual([second.connection, third.connection], [undefined, first.connection]);
+  });
+
+  test('tells who has waited for the connect time-out, once, and lends nothing to them later', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const first = borrow(pool);
+    const socket = await app.requested(0);
+    const second = borrow(pool);
+    pass(2500);
+    const third = borrow(pool);
+    pass(2400);
+    assert.deepEqual([second.starvedTimes, third.starvedTimes], [0, 0]);
+    pass(350);
+    assert.deepEqual([second.starvedTimes, third.starvedTimes], [1, 0]);
+    socket.write(OK);
+    assert.equal(await first.outcome, 'answered');
+    assert.deepEqual([second.connection, third.connection], [undefined, first.connection]);
+    pass(10_000);
+    assert.deepEqual([second.starvedTimes, third.starvedTimes], [1, 0]);
+  });
+
+  test('does not count a connection that stands apart', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    pool.dialApart();
+    const client = borrow(pool);
+    assert.ok(client.connection !== undefined, 'it has to wait');
+    const apart = pool.dialApart();
+    assert.ok(apart !== client.connection);
+    await app.until(() => app.sockets.length === 3);
+  });
+
+  test('holds when a connection that stands apart ends while others wait', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const first = borrow(pool);
+    await app.requested(0);
+    const waiting = borrow(pool);
+    const apart = pool.dialApart();
+    await app.until(() => app.sockets.length === 2);
+    apart.destroy();
+    assert.equal(waiting.connection, undefined, 'a second connection beside the first');
+    app.sockets[0]?.write(OK);
+    assert.equal(await first.outcome, 'answered');
+    assert.equal(waiting.connection, first.connection);
+  });
+
+  test('is kept through many exchanges, and no connection is dialled without need', async () => {
+    const pool = poolOf({ maxConnections: 2 });
+    let most = 0;
+    app.server.on('connection', (socket) => {
+      most = Math.max(most, app.openSockets);
+      socket.on('data', () => socket.write(OK));
+    });
+    const clients = Array.from({ length: 50 }, () => borrow(pool));
+    assert.deepEqual(new Set(await Promise.all(clients.map(({ outcome }) => outcome))), new Set(['answered']));
+    assert.deepEqual([most <= 2, app.sockets.length], [true, 2]);
+  });
+});
+
+describe('the end', () => {
+  test('closes what is free at once, and what is in use after its exchange', async () => {
+    const pool = poolOf();
+    const [a, b] = [borrow(pool), borrow(pool)];
+    await app.requested(0);
+    await app.requested(1);
+    app.sockets[0]?.write(OK);
+    await Promise.race([a.outcome, b.outcome]);
+    pool.close();
+    await app.until(() => app.openSockets === 1);
+    app.sockets[1]?.write(OK);
+    assert.deepEqual(await Promise.all([a.outcome, b.outcome]), ['answered', 'answered']);
+    await app.until(() => app.openSockets === 0);
+  });
+
+  test('still serves who waits', async () => {
+    const pool = poolOf({ maxConnections: 1 });
+    const [first, second] = [borrow(pool), borrow(pool)];
+    const socket = await app.requested(0);
+    pool.close();
+    socket.write(OK);
+    assert.equal(await first.outcome, 'answered');
+    (await app.requested(1)).write(OK);
+    assert.equal(await second.outcome, 'answered');
+    await app.until(() => app.openSockets === 0);
+  });
+});

@@ -1,0 +1,372 @@
+// The identity that is served, and its failure contract: whole or not at all, the old pair stays, told once, tried again.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, test } from 'node:test';
+import { createSecureContext } from 'node:tls';
+import { createAuthority, type Issued } from '../../../certs/authority.ts';
+import { ConfigError } from '../../../src/errors.ts';
+import type { BundleFault } from '../../../src/identity/bundle.ts';
+import { type Identity, isValidAt, openIdentity, type Served } from '../../../src/identity/identity.ts';
+import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
+
+const DAY_MS = 86_400_000;
+const NOW = Date.now();
+const authority = await createAuthority();
+const issue = (days: { from?: number; to?: number } = {}): Promise<Issued> =>
+  authority.issue({
+    dns: ['a.example'],
+    ...(days.from === undefined ? {} : { notBefore: new Date(NOW + days.from * DAY_MS) }),
+    ...(days.to === undefined ? {} : { notAfter: new Date(NOW + days.to * DAY_MS) }),
+  });
+const [a, b, c] = [await issue(), await issue(), await issue()];
+const expired = await issue({ to: -1 });
+const expiredToo = await issue({ to: -2 });
+const early = await issue({ from: 1 });
+const weak = await authority.issue({ keyType: 'rsa1024', dns: ['weak.example'] });
+
+const root = mkdtempSync(join(tmpdir(), 'identity-'));
+after(() => rmSync(root, { recursive: true }));
+let volumes = 0;
+
+type Told = { opened: Served[]; reloaded: [string, string][]; refused: [BundleFault, string][]; differs: boolean[] };
+type Opened = { identity: Identity; told: Told; volume: SecretVolume; at: (day: number) => void };
+
+const files = (cert: string, key: string) => ({ 'tls.crt': cert, 'tls.key': key });
+const filesOf = ({ chain, key }: Issued) => files(chain, key);
+const serial = (of: Issued): string => of.serial.toLowerCase();
+
+async function newVolume(content?: Record<string, string>): Promise<SecretVolume> {
+  const volume = await createSecretVolume(join(root, String(++volumes)));
+  if (content !== undefined) await volume.write(content);
+  return volume;
+}
+
+async function open(content: Record<string, string>): Promise<Opened> {
+  const volume = await newVolume(content);
+  const told: Told = { opened: [], reloaded: [], refused: [], differs: [] };
+  let nowMs = NOW;
+  const identity = openIdentity({
+    paths: { cert: volume.path('tls.crt'), key: volume.path('tls.key') },
+    now: () => new Date(nowMs),
+    observer: {
+      opened: (served) => void told.opened.push(served),
+      reloaded: (served, previous) => void told.reloaded.push([served.bundle.serial, previous.bundle.serial]),
+      refused: (fault, message) => void told.refused.push([fault, message]),
+      differs: (differs) => void told.differs.push(differs),
+    },
+  });
+  const at = (day: number): void => {
+    nowMs = NOW + day * DAY_MS;
+  };
+  return { identity, told, volume, at };
+}
+
+describe('the first pair', () => {
+  test('is served, and can be', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    assert.equal(identity.current.bundle.serial, serial(a));
+    assert.deepEqual([told.opened, told.reloaded, told.refused], [[identity.current], [], []]);
+    assert.ok(identity.current.source.startsWith(join(volume.dir, '..')));
+    assert.doesNotThrow(() => createSecureContext(identity.current.tls));
+  });
+
+  for (const [what, pair] of [
+    ['expired', expired],
+    ['not valid yet', early],
+  ] as const) {
+    test(`is served though it is ${what}: it is all there is`, async () => {
+      const { identity, told } = await open(filesOf(pair));
+      assert.equal(identity.current.bundle.serial, serial(pair));
+      assert.deepEqual(told.refused, []);
+    });
+  }
+
+  const wrong: readonly (readonly [what: string, content: Record<string, string>, says: RegExp])[] = [
+    ['is missing', {}, /tls\.crt does not exist; see --cert and --key$/],
+    ['has no key', { 'tls.crt': a.chain }, /tls\.key does not exist; see --cert and --key$/],
+    ['has no certificate', { 'tls.key': a.key }, /tls\.crt does not exist; see --cert and --key$/],
+    ['is empty', files('', ''), /tls\.crt is empty$/],
+    ['is of two pairs', files(a.chain, b.key), /does not belong/],
+    ['is cut off', files(a.chain.slice(0, 200), a.key), /is cut off: a certificate has no end line$/],
+    ['is no PEM', files('x', 'y'), /holds no PEM certificate/],
+  ];
+  for (const [what, content, says] of wrong) {
+    test(`that ${what} is a ConfigError of one line`, async () => {
+      await assert.rejects(open(content), (error) => {
+        assert.ok(error instanceof ConfigError && error.problems.length === 1, String(error));
+        assert.match(error.problems[0] ?? '', says);
+        assert.doesNotMatch(error.message, /\n/);
+        return true;
+      });
+    });
+  }
+});
+
+describe('a changed pair', () => {
+  test('is taken, told with the one before it, and given to who listens', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    const heard: string[] = [];
+    const unsubscribe = identity.onChange((served) => void heard.push(served.bundle.serial));
+    await volume.write(filesOf(b));
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.current.bundle.serial, serial(b));
+    unsubscribe();
+    await volume.write(filesOf(c));
+    assert.equal(identity.reload(), true);
+    assert.deepEqual(heard, [serial(b)]);
+    assert.deepEqual(told.reloaded, [
+      [serial(b), serial(a)],
+      [serial(c), serial(b)],
+    ]);
+    assert.deepEqual([told.refused, told.differs.at(-1)], [[], false]);
+  });
+
+  test('that is the same is not taken again, even from a new directory', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    const { current } = identity;
+    await volume.write({ ...filesOf(a), 'ca.crt': 'x' });
+    assert.equal(identity.reload(), false);
+    assert.equal(identity.reload(), false);
+    assert.equal(identity.current, current);
+    assert.deepEqual([told.reloaded, told.refused], [[], []]);
+    assert.ok(!told.differs.includes(true));
+  });
+
+  test('with a longer chain for the same leaf is taken', async () => {
+    const { identity, volume } = await open(filesOf(a));
+    await volume.write(files(a.chain + authority.pem, a.key));
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.current.bundle.chainLength, 2);
+  });
+
+  test('keeps the ticket keys and all other settings, so that sessions are resumed over it', async () => {
+    const { identity, volume } = await open(filesOf(a));
+    const before = identity.current.tls;
+    await volume.write(filesOf(b));
+    identity.reload();
+    const { cert, key, ...rest } = identity.current.tls;
+    const { cert: oldCert, key: oldKey, ...oldRest } = before;
+    assert.deepEqual(rest, oldRest);
+    assert.ok(cert !== oldCert && key !== oldKey);
+    assert.equal((rest.ticketKeys as Buffer).length, 48);
+  });
+
+  test('from plain files is taken only when both have been written', async () => {
+    const dir = join(root, 'plain');
+    await mkdir(dir);
+    const paths = { cert: join(dir, 'c.pem'), key: join(dir, 'k.pem') };
+    writeFileSync(paths.cert, a.chain);
+    writeFileSync(paths.key, a.key);
+    const refused: BundleFault[] = [];
+    const observer = {
+      opened() {},
+      reloaded() {},
+      refused: (fault: BundleFault) => void refused.push(fault),
+      differs() {},
+    };
+    const identity = openIdentity({ paths, now: () => new Date(NOW), observer });
+    // As cp does: emptied, written in parts, one file after the other.
+    const steps: readonly (readonly [path: string, content: string])[] = [
+      [paths.cert, ''],
+      [paths.cert, b.chain.slice(0, 100)],
+      [paths.cert, b.chain],
+      [paths.key, ''],
+      [paths.key, b.key.slice(0, 50)],
+    ];
+    for (const [path, content] of steps) {
+      writeFileSync(path, content);
+      assert.equal(identity.reload(), false);
+      assert.equal(identity.current.bundle.serial, serial(a));
+    }
+    writeFileSync(paths.key, b.key);
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.current.bundle.serial, serial(b));
+    assert.deepEqual(refused, ['empty', 'malformed_certificate', 'key_mismatch', 'empty', 'no_key']);
+  });
+});
+
+type Spoil = (volume: SecretVolume) => Promise<unknown>;
+const writing =
+  (content: Record<string, string>): Spoil =>
+  (volume) =>
+    volume.write(content);
+const half = (text: string): string => text.slice(0, text.length / 2);
+/** Behind the kubelet's back: a plain file, or a link, in place of the volume's link. */
+function replacing(name: string, how: (path: string) => void): Spoil {
+  return async (volume) => {
+    unlinkSync(volume.path(name));
+    how(volume.path(name));
+    // Such files are read where the volume's own are: in the directory that ..data names.
+    const real = join(volume.dir, '..data', name);
+    unlinkSync(real);
+    how(real);
+  };
+}
+
+describe('a pair that is wrong', () => {
+  const rows: readonly (readonly [what: string, spoil: Spoil, fault: BundleFault])[] = [
+    ['both files gone', writing({}), 'missing'],
+    ['the key gone', writing({ 'tls.crt': b.chain }), 'missing'],
+    ['the certificate gone', writing({ 'tls.key': b.key }), 'missing'],
+    ['other names', writing({ cert: b.chain, key: b.key }), 'missing'],
+    ['the volume gone', async (volume) => rmSync(volume.dir, { recursive: true }), 'missing'],
+    ['..data gone', async (volume) => unlinkSync(join(volume.dir, '..data')), 'missing'],
+    ['a link to nothing', replacing('tls.key', (path) => symlinkSync('nowhere', path)), 'missing'],
+    ['a link to itself', replacing('tls.key', (path) => symlinkSync('tls.key', path)), 'unreadable'],
+    ['a device', replacing('tls.crt', (path) => symlinkSync('/dev/zero', path)), 'unreadable'],
+    ['a directory', replacing('tls.crt', (path) => symlinkSync('/', path)), 'unreadable'],
+    [
+      'a file without end',
+      replacing('tls.crt', (path) => {
+        writeFileSync(path, '');
+        truncateSync(path, 1 << 30);
+      }),
+      'unreadable',
+    ],
+    ['two empty files', writing(files('', '')), 'empty'],
+    ['an empty certificate', writing(files('', b.key)), 'empty'],
+    ['an empty key', writing(files(b.chain, '')), 'empty'],
+    ['the new certificate with the old key', writing(files(b.chain, a.key)), 'key_mismatch'],
+    ['the old certificate with the new key', writing(files(a.chain, b.key)), 'key_mismatch'],
+    ['the chain upside down', writing(files(authority.pem + b.cert, b.key)), 'key_mismatch'],
+    ['the authority alone', writing(files(authority.pem, b.key)), 'key_mismatch'],
+    ['half a certificate', writing(files(half(b.cert), b.key)), 'malformed_certificate'],
+    ['a chain that ends too early', writing(files(b.chain + half(authority.pem), b.key)), 'malformed_certificate'],
+    [
+      'a changed byte in the certificate',
+      writing(files(b.cert.replace(/\nMII/, '\nAII'), b.key)),
+      'malformed_certificate',
+    ],
+    ['no certificate in the file', writing(files('hello', b.key)), 'no_certificate'],
+    ['the two files swapped', writing(files(b.key, b.chain)), 'no_certificate'],
+    ['half a key', writing(files(b.chain, half(b.key))), 'no_key'],
+    ['no key in the file', writing(files(b.chain, 'hello')), 'no_key'],
+    ['the certificate twice', writing(files(b.chain, b.chain)), 'no_key'],
+    ['a changed byte in the key', writing(files(b.chain, b.key.replace(/\nM/, '\nA'))), 'malformed_key'],
+    ['an encrypted key', writing(files(b.chain, b.key.replaceAll(' PRIVATE', ' ENCRYPTED PRIVATE'))), 'encrypted_key'],
+    ['an expired pair', writing(filesOf(expired)), 'expired'],
+    ['a pair that is not valid yet', writing(filesOf(early)), 'not_yet_valid'],
+  ];
+  for (const [what, spoil, fault] of rows) {
+    test(`never replaces the old one, is told once as ${fault}, and is tried again: ${what}`, async () => {
+      const { identity, told, volume } = await open(filesOf(a));
+      const { current } = identity;
+      const heard: Served[] = [];
+      identity.onChange((served) => void heard.push(served));
+      await spoil(volume);
+      for (let look = 0; look < 3; look++) assert.equal(identity.reload(), false);
+      assert.equal(identity.current, current);
+      assert.deepEqual([told.refused.map(([reason]) => reason), told.reloaded, heard], [[fault], [], []]);
+      assert.equal(told.differs.at(-1), true);
+
+      rmSync(volume.dir, { recursive: true, force: true });
+      await (await createSecretVolume(volume.dir)).write(filesOf(c));
+      assert.equal(identity.reload(), true);
+      assert.deepEqual([identity.current.bundle.serial, told.differs.at(-1)], [serial(c), false]);
+    });
+  }
+
+  test('of a key too weak for OpenSSL, where it is, is told as rejected and never replaces the old one', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    await volume.write(filesOf(weak));
+    const taken = identity.reload();
+    // OpenSSL 3.0 (Node 20) takes 1024 bits at its default security level, 3.5 (Node 24) does not.
+    if (process.versions.openssl.startsWith('3.0.')) return assert.equal(taken, true);
+    assert.deepEqual([taken, told.refused.map(([fault]) => fault)], [false, ['rejected']]);
+    assert.equal(identity.current.bundle.serial, serial(a));
+  });
+
+  test('is told again for another reason, for another content, and after a good look', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    const faults = (): BundleFault[] => told.refused.map(([fault]) => fault);
+    const look = async (content: Record<string, string>): Promise<void> => {
+      await volume.write(content);
+      identity.reload();
+      identity.reload();
+    };
+    await look(files(b.chain, a.key));
+    assert.deepEqual(faults(), ['key_mismatch']);
+    await look(files('', ''));
+    assert.deepEqual(faults(), ['key_mismatch', 'empty']);
+    await look(filesOf(a));
+    assert.deepEqual([faults().length, told.differs.at(-1)], [2, false]);
+    await look(files('', ''));
+    assert.deepEqual(faults(), ['key_mismatch', 'empty', 'empty']);
+  });
+
+  test('with another content and the same reason is told again', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    for (const wrong of [files(b.chain, a.key), files(c.chain, a.key)]) {
+      await volume.write(wrong);
+      identity.reload();
+      identity.reload();
+    }
+    assert.deepEqual(told.refused.length, 2);
+  });
+
+  test('and what goes back to what is served is not a reload', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    await volume.write(files('', ''));
+    identity.reload();
+    await volume.write(filesOf(a));
+    assert.equal(identity.reload(), false);
+    assert.deepEqual([told.reloaded, told.differs], [[], [true, false]]);
+  });
+
+  test('leaves no secret in what is told', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    for (const wrong of [files(b.chain, a.key), files(b.chain, half(b.key)), files(b.key, b.chain)]) {
+      await volume.write(wrong);
+      identity.reload();
+    }
+    const lines = [a, b].flatMap(({ key }) =>
+      key.split('\n').filter((line) => line.length > 20 && !line.startsWith('-')),
+    );
+    for (const [, message] of told.refused) for (const line of lines) assert.ok(!message.includes(line));
+  });
+});
+
+describe('dates', () => {
+  test('an expired pair never replaces a valid one, but replaces one that has expired meanwhile', async () => {
+    const { identity, told, volume, at } = await open(filesOf(a));
+    await volume.write(filesOf(expired));
+    assert.equal(identity.reload(), false);
+    assert.equal(told.refused[0]?.[0], 'expired');
+    assert.match(told.refused[0]?.[1] ?? '', /tls\.crt expired on \d{4}-\d\d-\d\dT/);
+    at(91);
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.current.bundle.serial, serial(expired));
+  });
+
+  test('an expired pair is replaced by a valid one, and by another expired one', async () => {
+    const { identity, volume } = await open(filesOf(expired));
+    await volume.write(filesOf(expiredToo));
+    assert.equal(identity.reload(), true);
+    await volume.write(filesOf(a));
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.current.bundle.serial, serial(a));
+  });
+
+  test('a pair that is not valid yet is taken as soon as it is', async () => {
+    const { identity, told, volume, at } = await open(filesOf(a));
+    await volume.write(filesOf(early));
+    assert.equal(identity.reload(), false);
+    assert.match(told.refused[0]?.[1] ?? '', /tls\.crt is not valid before \d{4}-/);
+    at(0.9);
+    assert.equal(identity.reload(), false);
+    at(1.1);
+    assert.equal(identity.reload(), true);
+    assert.deepEqual([identity.current.bundle.serial, told.refused.length], [serial(early), 1]);
+  });
+
+  test('a certificate is valid from its first moment and up to, not at, its last', () => {
+    const bundle = { notBefore: new Date(1000), notAfter: new Date(2000) } as Parameters<typeof isValidAt>[0];
+    assert.deepEqual(
+      [999, 1000, 1999, 2000].map((ms) => isValidAt(bundle, new Date(ms))),
+      [false, true, true, false],
+    );
+  });
+});

@@ -1,0 +1,208 @@
+// Who is connected: deadlines on a clock that the test holds, draining, and the count at the end.
+import assert from 'node:assert/strict';
+import { beforeEach, describe, mock, test } from 'node:test';
+import { Connections, type OpenConnection } from '../../../src/listener/connections.ts';
+import { SWEEP_MS } from '../../../src/listener/limits.ts';
+
+const clock = {
+  nowMs: 0,
+  /** Lets time pass, and with it the sweeps that are due. */
+  pass(ms: number): void {
+    this.nowMs += ms;
+    mock.timers.tick(ms);
+  },
+};
+
+class FakeConnection implements OpenConnection {
+  readonly protocol: string;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly calls: string[] = [];
+  readonly #leave: ((connection: FakeConnection) => void) | undefined;
+
+  /** `leave`: what an idle connection does when it is told to drain, or destroyed. */
+  constructor(protocol = 'http/1.1', leave?: (connection: FakeConnection) => void) {
+    this.protocol = protocol;
+    this.#leave = leave;
+  }
+
+  expire(): void {
+    this.calls.push('expire');
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+  }
+
+  drain(): void {
+    this.calls.push('drain');
+    this.#leave?.(this);
+  }
+
+  destroy(): void {
+    this.calls.push('destroy');
+    this.#leave?.(this);
+  }
+}
+
+let connections: Connections;
+beforeEach(() => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setInterval'] });
+  clock.nowMs = 1000;
+  connections = new Connections(() => clock.nowMs);
+});
+
+function add(protocol?: string, leave?: (connection: FakeConnection) => void): FakeConnection {
+  const connection = new FakeConnection(protocol, leave);
+  connections.add(connection);
+  return connection;
+}
+const leaves = (connection: FakeConnection): void => connections.delete(connection);
+
+/** Whether the promise has been resolved by now. */
+async function settled(promise: Promise<void>): Promise<boolean> {
+  const pending = Symbol();
+  await Promise.resolve();
+  return (await Promise.race([promise, Promise.resolve(pending)])) !== pending;
+}
+
+describe('the connections', () => {
+  test('are counted, all and by protocol', () => {
+    const [a, b] = [add('http/1.1'), add('h2'), add('h2')];
+    assert.deepEqual([connections.size, connections.countOf('h2'), connections.countOf('http/1.1')], [3, 2, 1]);
+    connections.delete(b);
+    connections.delete(b);
+    assert.deepEqual([connections.size, connections.countOf('h2'), connections.countOf('spdy')], [2, 1, 0]);
+    connections.delete(a);
+    assert.equal(connections.size, 1);
+  });
+
+  test('are counted once, however often they are added', () => {
+    const connection = add();
+    connections.add(connection);
+    assert.equal(connections.size, 1);
+  });
+});
+
+describe('a deadline', () => {
+  test('that has come expires its connection at the next sweep, once, and no other', () => {
+    const [due, later, never] = [add(), add(), add()];
+    due.deadlineMs = 1000 + SWEEP_MS;
+    later.deadlineMs = 1001 + SWEEP_MS;
+    clock.pass(SWEEP_MS - 1);
+    assert.deepEqual(due.calls, []);
+    clock.pass(1);
+    assert.deepEqual([due.calls, later.calls, never.calls], [['expire'], [], []]);
+    clock.pass(SWEEP_MS);
+    assert.deepEqual([due.calls, later.calls, never.calls], [['expire'], ['expire'], []]);
+    clock.pass(SWEEP_MS * 10);
+    assert.deepEqual([due.calls, later.calls, never.calls], [['expire'], ['expire'], []]);
+  });
+
+  test('that is moved on does not come', () => {
+    const connection = add();
+    connection.deadlineMs = 1000 + SWEEP_MS;
+    clock.pass(SWEEP_MS - 1);
+    connection.deadlineMs += 10 * SWEEP_MS;
+    clock.pass(9 * SWEEP_MS);
+    assert.deepEqual(connection.calls, []);
+  });
+
+  test('of a connection that has left does not come', () => {
+    const connection = add();
+    connection.deadlineMs = 1000;
+    connections.delete(connection);
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(connection.calls, []);
+  });
+
+  test('comes to all, though the first takes itself and others out', () => {
+    const others: FakeConnection[] = [];
+    const first = add();
+    first.deadlineMs = 0;
+    first.expire = () => {
+      connections.delete(first);
+      for (const other of others.slice(0, 1)) connections.delete(other);
+      connections.add(new FakeConnection());
+    };
+    for (let i = 0; i < 3; i++) {
+      const other = add();
+      other.deadlineMs = 0;
+      others.push(other);
+    }
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(
+      others.map(({ calls }) => calls),
+      [[], ['expire'], ['expire']],
+    );
+  });
+
+  test('comes while draining, too', () => {
+    const connection = add();
+    void connections.drain();
+    connection.deadlineMs = 0;
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(connection.calls, ['drain', 'expire']);
+  });
+});
+
+describe('a drain', () => {
+  test('without connections ends at once', async () => {
+    assert.equal(connections.draining, false);
+    await connections.drain();
+    assert.equal(connections.draining, true);
+  });
+
+  test('tells every connection, and ends with the last one', async () => {
+    const idle = add('http/1.1', leaves);
+    const [busy, busier] = [add(), add('h2')];
+    const drained = connections.drain();
+    assert.deepEqual(
+      [idle, busy, busier].map(({ calls }) => calls),
+      [['drain'], ['drain'], ['drain']],
+    );
+    assert.equal(connections.size, 2);
+    connections.delete(busy);
+    assert.equal(await settled(drained), false);
+    connections.delete(busier);
+    assert.equal(await settled(drained), true);
+  });
+
+  test('ends when all were idle', async () => {
+    add('http/1.1', leaves);
+    add('http/1.1', leaves);
+    await connections.drain();
+    assert.equal(connections.size, 0);
+  });
+
+  test('waits for a connection that came while it was under way', async () => {
+    const first = add();
+    const drained = connections.drain();
+    const second = add();
+    connections.delete(first);
+    assert.equal(await settled(drained), false);
+    connections.delete(second);
+    assert.equal(await settled(drained), true);
+  });
+
+  test('that is asked for twice ends for both', async () => {
+    const connection = add();
+    const both = [connections.drain(), connections.drain()];
+    connections.delete(connection);
+    assert.deepEqual(await Promise.all(both.map(settled)), [true, true]);
+  });
+});
+
+describe('the end', () => {
+  test('cuts what is left and says how many that were', () => {
+    const left = [add('http/1.1', leaves), add('h2', leaves), add()];
+    assert.equal(connections.destroyAll(), 3);
+    for (const { calls } of left) assert.deepEqual(calls, ['destroy']);
+    assert.equal(connections.size, 1);
+  });
+
+  test('cuts nothing where nothing is left, and ends the sweeps', () => {
+    assert.equal(connections.destroyAll(), 0);
+    const late = add();
+    late.deadlineMs = 0;
+    clock.pass(SWEEP_MS * 4);
+    assert.deepEqual(late.calls, []);
+  });
+});
