@@ -146,3 +146,14 @@ export function socketRejection(error: unknown, connected: boolean): Rejection {
   const reason = connected ? undefined : CONNECT_REASONS[errorCode(error)];
   return REJECTIONS[reason ?? 'upstream_closed'];
 }
+
+/** RFC 9110 section 9.2.2; TRACE never comes this far. */
+const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
+
+/**
+ * Whether a request may be sent a second time after a reused connection closed without a byte of an answer: only where
+ * doing it twice does no harm, and where no body was used up.
+ */
+export function mayRepeat({ method, bodyLength }: { readonly method: string; readonly bodyLength: number }): boolean {
+  return bodyLength === 0 && IDEMPOTENT.includes(method);
+}

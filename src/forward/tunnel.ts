@@ -28,3 +28,16 @@ function endWith(client: Duplex, app: Socket): void {
   if (app.readableEnded && app.writableFinished) return;
   client.destroy();
 }
+
+/** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */
+export function agreesTo(upgrade: string | undefined, headers: RawHeaders): boolean {
+  let agreed = 0;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    if (name === 'content-length' || name === 'transfer-encoding') return false;
+    if (name !== 'upgrade') continue;
+    if ((headers[i + 1] as string).toLowerCase() !== upgrade?.toLowerCase()) return false;
+    agreed++;
+  }
+  return agreed === 1;
+}

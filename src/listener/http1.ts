@@ -5,12 +5,12 @@
 import type { Duplex } from 'node:stream';
 import { REJECTIONS, type Reason } from '../errors.ts';
 import { type ClientConnection, type Clock, type Handler, type TlsFacts, UNKNOWN_LENGTH } from '../exchange.ts';
-import type { RawHeaders } from '../headers.ts';
-import { ChunkedReader } from '../message/chunked.ts';
-import { findHeadEnd, hasBareLineFeed, readFields, readRequestLine } from '../message/head.ts';
+import { BodyReader } from '../message/body.ts';
+import type { ChunkSink } from '../message/chunked.ts';
 import type { Connections, OpenConnection } from './connections.ts';
 import { Http1Exchange } from './http1-exchange.ts';
 import type { Limits } from './limits.ts';
+import { type RequestHead, readRequestHead } from './request-head.ts';
 
 export type Http1Options = {
   readonly handler: Handler;
@@ -25,7 +25,7 @@ export type ClientFacts = { readonly remoteAddress: string; readonly tls: TlsFac
 const Wait = { request: 0, head: 1, body: 2, app: 3, client: 4, leave: 5, tunnel: 6 } as const;
 type Wait = (typeof Wait)[keyof typeof Wait];
 
-export class Http1Connection implements ClientConnection, OpenConnection {
+export class Http1Connection implements ClientConnection, OpenConnection, ChunkSink {
   readonly protocol = 'http/1.1';
   readonly remoteAddress: string;
   readonly tls: TlsFacts | undefined;
@@ -40,9 +40,8 @@ export class Http1Connection implements ClientConnection, OpenConnection {
   #unread: Buffer | undefined = undefined;
   #pumping = false;
   #paused = false;
-  /** The rest of a request body of known length, in bytes. */
-  #bodyLeft = 0;
-  #chunks: ChunkedReader | undefined = undefined;
+  readonly #body: BodyReader;
+  #bodyBegun = false;
   #requestDone = false;
   readonly #onData = (bytes: Buffer): void => this.#read(bytes);
   readonly #onDrain = (): void => this.#drained();
@@ -54,7 +53,8 @@ export class Http1Connection implements ClientConnection, OpenConnection {
     this.remoteAddress = facts.remoteAddress;
     this.tls = facts.tls;
     this.scheme = facts.tls === undefined ? 'http' : 'https';
-    const { idleTimeoutMs, lingerMs } = options.limits;
+    const { idleTimeoutMs, lingerMs, maxHeaderBytes, maxFields } = options.limits;
+    this.#body = new BodyReader({ maxTrailerBytes: maxHeaderBytes, maxFields });
     this.deadlineMs = options.clock() + (options.connections.draining ? lingerMs : idleTimeoutMs);
     options.connections.add(this);
     socket.on('data', this.#onData);
@@ -196,92 +196,55 @@ export class Http1Connection implements ClientConnection, OpenConnection {
   }
 
   #readHead(bytes: Buffer): void {
-    const { limits, clock, handler } = this.#options;
-    // RFC 9112 section 2.2: an empty line before the request line is ignored.
-    const start = bytes[0] === 13 && bytes[1] === 10 ? 2 : 0;
-    const end = findHeadEnd(bytes, start);
-    if (end < 0 || end - start > limits.maxHeaderBytes) return this.#awaitHead(bytes, end);
-    const text = bytes.toString('latin1', start, end + 2);
-    const nowMs = clock();
-    this.#unread = end + 4 < bytes.length ? bytes.subarray(end + 4) : undefined;
-
-    const line = readRequestLine(text);
-    if (line === undefined) return this.#refuse('malformed_request');
-    const { method, target, version } = line;
-    if (version !== '1.1' && version !== '1.0') return this.#refuse('bad_version', method, target);
-    const headers: RawHeaders = [];
-    const fault = readFields(text, line.end, limits.maxFields, headers);
-    const exchange = this.#begin(nowMs, version === '1.1' ? 'http/1.1' : 'http/1.0', method, target, headers);
-    if (fault !== undefined) {
-      return handler.refuse(exchange, REJECTIONS[fault === 'syntax' ? 'malformed_request' : fault]);
+    const { clock, handler, limits } = this.#options;
+    const head = readRequestHead(bytes, limits);
+    if (head === undefined) {
+      if (this.#wait !== Wait.head) this.#waitFor(Wait.head, clock() + limits.headerTimeoutMs);
+      return;
     }
+    this.#unread = head.used < bytes.length ? bytes.subarray(head.used) : undefined;
+    const exchange = this.#begin(head);
+    if (head.fault !== undefined) return handler.refuse(exchange, REJECTIONS[head.fault]);
     handler.handle(exchange);
     if (exchange.bodyLength === 0 && exchange === this.#exchange) this.#requestDone = true;
   }
 
-  #awaitHead(bytes: Buffer, end: number): void {
-    const { limits, clock } = this.#options;
-    if (end >= 0 || bytes.length > limits.maxHeaderBytes + 4) return this.#refuse('header_too_large');
-    if (hasBareLineFeed(bytes)) return this.#refuse('malformed_request');
-    if (this.#wait !== Wait.head) this.#waitFor(Wait.head, clock() + limits.headerTimeoutMs);
-  }
-
-  #begin(
-    nowMs: number,
-    protocol: 'http/1.1' | 'http/1.0',
-    method: string,
-    target: string,
-    headers: RawHeaders,
-  ): Http1Exchange {
-    const exchange = new Http1Exchange(this, nowMs, protocol, method, target, headers);
+  #begin({ protocol, method, target, headers }: Omit<RequestHead, 'used' | 'fault'>): Http1Exchange {
+    const exchange = new Http1Exchange(this, this.#options.clock(), protocol, method, target, headers);
     this.#exchange = exchange;
     this.#requestDone = false;
-    this.#bodyLeft = -1;
-    this.#chunks = undefined;
+    this.#bodyBegun = false;
     this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
     return exchange;
   }
 
   #readBody(exchange: Http1Exchange, bytes: Buffer): void {
-    if (exchange.bodyLength === UNKNOWN_LENGTH) return this.#readChunks(exchange, bytes);
-    if (this.#bodyLeft < 0) this.#bodyLeft = exchange.bodyLength;
-    const part = bytes.length <= this.#bodyLeft ? bytes : bytes.subarray(0, this.#bodyLeft);
-    this.#bodyLeft -= part.length;
-    this.#unread = part.length < bytes.length ? bytes.subarray(part.length) : undefined;
+    const body = this.#body;
+    if (!this.#bodyBegun)
+      body.begin(exchange.bodyLength === UNKNOWN_LENGTH ? 'chunked' : 'length', exchange.bodyLength);
+    this.#bodyBegun = true;
     if (this.#wait === Wait.body) this.#waitForBody();
-    exchange.bytesIn += part.length;
-    if (this.#bodyLeft === 0) this.#requestEnded();
-    exchange.carrier?.body(part);
-    if (this.#bodyLeft === 0) this.#bodyEnded(exchange, undefined);
+    const used = body.feed(bytes, this);
+    if (this.#exchange !== exchange) return;
+    if (used < 0) return this.#break('bad_body');
+    this.#unread = used < bytes.length ? bytes.subarray(used) : undefined;
+    if (!body.done) return;
+    this.#requestEnded();
+    exchange.carrier?.bodyEnd(body.trailers);
   }
 
-  #readChunks(exchange: Http1Exchange, bytes: Buffer): void {
-    const { limits } = this.#options;
-    this.#chunks ??= new ChunkedReader({ maxTrailerBytes: limits.maxHeaderBytes, maxFields: limits.maxFields });
-    if (this.#wait === Wait.body) this.#waitForBody();
-    const reader = this.#chunks;
-    const end = reader.feed(bytes, 0, {
-      chunk: (data) => {
-        exchange.bytesIn += data.length;
-        exchange.carrier?.body(data);
-      },
-    });
-    if (this.#exchange !== exchange) return;
-    if (end < 0) return this.#break('bad_body');
-    this.#unread = end < bytes.length ? bytes.subarray(end) : undefined;
-    if (!reader.done) return;
-    this.#requestEnded();
-    this.#bodyEnded(exchange, reader.trailers);
+  /** A slice of the body. */
+  chunk(data: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange === undefined) return;
+    exchange.bytesIn += data.length;
+    exchange.carrier?.body(data);
   }
 
   #requestEnded(): void {
     this.#requestDone = true;
     this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
     this.#resumeReading();
-  }
-
-  #bodyEnded(exchange: Http1Exchange, trailers: RawHeaders | undefined): void {
-    if (exchange === this.#exchange) exchange.carrier?.bodyEnd(trailers);
   }
 
   #pauseReading(): void {
@@ -339,10 +302,10 @@ export class Http1Connection implements ClientConnection, OpenConnection {
     this.#options.handler.finished(exchange);
   }
 
-  /** A request that the connection itself refuses, perhaps before it has a method. */
-  #refuse(reason: Reason, method = '', target = ''): void {
+  /** A head that did not come in time. */
+  #refuse(reason: Reason): void {
     this.#unread = undefined;
-    const exchange = this.#begin(this.#options.clock(), 'http/1.1', method, target, []);
+    const exchange = this.#begin({ protocol: 'http/1.1', method: '', target: '', headers: [] });
     this.#options.handler.refuse(exchange, REJECTIONS[reason]);
   }
 

@@ -6,11 +6,14 @@ import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../headers.ts';
-import { ChunkedReader, chunkHead } from '../../message/chunked.ts';
-import { findHeadEnd, readFields, readStatusLine, type StatusLine, writeFields } from '../../message/head.ts';
+import { BodyReader } from '../../message/body.ts';
+import type { ChunkSink } from '../../message/chunked.ts';
 import { type AnswerHead, isRejection, readAnswer, socketRejection } from '../answer.ts';
 import { MAX_INTERIM } from '../forward.ts';
+import { agreesTo } from '../tunnel.ts';
+import { type RawHead, readHead } from './answer-head.ts';
 import type { Pool } from './pool.ts';
+import { type RequestHead, requestText, writeChunk, writeLastChunk } from './request.ts';
 import type { Reader } from './shared-reads.ts';
 
 /** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
@@ -28,24 +31,16 @@ export interface AnswerReceiver {
   switched(reason: string, headers: RawHeaders, socket: Socket): void;
 }
 
-export type RequestHead = {
-  readonly method: string;
-  readonly target: string;
-  readonly headers: RawHeaders;
-  readonly bodyLength: number;
-  readonly upgrade: string | undefined;
-};
-
 /** Up to this size a copy is cheaper than a new buffer for the next read. */
 const COPY_BYTES = 4096;
 
-const Reading = { idle: 0, head: 1, length: 2, chunks: 3, untilClose: 4 } as const;
+const Reading = { idle: 0, head: 1, body: 2 } as const;
 type Reading = (typeof Reading)[keyof typeof Reading];
 
 /** Never connected: so that the field has one shape from the start. */
 const UNATTACHED = new Socket();
 
-export class AppConnection implements Reader {
+export class AppConnection implements Reader, ChunkSink {
   /** When expire() is due; Infinity while nothing is owed by the app. */
   deadlineMs: number;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
@@ -62,8 +57,7 @@ export class AppConnection implements Reader {
   #method = '';
   #upgrade: string | undefined = undefined;
   #interims = 0;
-  #left = 0;
-  #chunks: ChunkedReader | undefined = undefined;
+  readonly #body: BodyReader;
   #chunkedRequest = false;
   #requestDone = false;
   #persistent = true;
@@ -87,6 +81,7 @@ export class AppConnection implements Reader {
 
   constructor(pool: Pool) {
     this.#pool = pool;
+    this.#body = new BodyReader({ maxTrailerBytes: pool.limits.maxHeaderBytes, maxFields: pool.limits.maxFields });
     this.#idleMs = pool.limits.idleTimeoutMs;
     this.deadlineMs = pool.clock() + pool.limits.connectTimeoutMs;
   }
@@ -151,21 +146,13 @@ export class AppConnection implements Reader {
   /** Body bytes. False: wait for appDrained(). */
   sendBody(chunk: Buffer): boolean {
     this.proceed();
-    if (!this.#chunkedRequest) return this.#socket.write(chunk);
-    if (chunk.length === 0) return true;
-    this.#socket.cork();
-    this.#socket.write(chunkHead(chunk.length), 'latin1');
-    this.#socket.write(chunk);
-    const more = this.#socket.write('\r\n', 'latin1');
-    this.#socket.uncork();
-    return more;
+    return this.#chunkedRequest ? writeChunk(this.#socket, chunk) : this.#socket.write(chunk);
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {
     this.#requestDone = true;
     this.proceed();
-    if (!this.#chunkedRequest) return;
-    this.#socket.write(trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`, 'latin1');
+    if (this.#chunkedRequest) writeLastChunk(this.#socket, trailers);
   }
 
   /** The app owes a byte from now on, and reading goes on. */
@@ -224,27 +211,12 @@ export class AppConnection implements Reader {
 
   /** Bytes used; 0 when more are needed; -1 when the answer, or the connection, is over. */
   #readHead(bytes: Buffer): number {
-    const { limits } = this.#pool;
-    const end = findHeadEnd(bytes, 0);
-    if (end < 0 || end > limits.maxHeaderBytes) {
-      if (end >= 0 || bytes.length > limits.maxHeaderBytes + 4) return this.#fail(REJECTIONS.upstream_header_too_large);
-      return startsLikeHttp(bytes) ? 0 : this.#fail(REJECTIONS.upstream_malformed);
-    }
-    const text = bytes.toString('latin1', 0, end + 2);
-    const line = readStatusLine(text);
-    if (line === undefined) return this.#fail(REJECTIONS.upstream_malformed);
-    const headers: RawHeaders = [];
-    const fault = readFields(text, line.end, limits.maxFields, headers);
-    if (fault !== undefined) {
-      return this.#fail(REJECTIONS[fault === 'syntax' ? 'upstream_malformed' : 'upstream_header_too_large']);
-    }
-    if (line.status < 200) return this.#readInterim(line, headers, bytes, end + 4);
-    return this.#begin(readAnswer(this.#method, line.version, line.status, line.reason, headers), bytes, end + 4);
-  }
-
-  #readInterim(line: StatusLine, headers: RawHeaders, bytes: Buffer, used: number): number {
-    const { status } = line;
-    if (status === 101) return this.#switch(line, headers, bytes.subarray(used));
+    const head = readHead(bytes, this.#pool.limits);
+    if (head === undefined) return 0;
+    if ('error' in head) return this.#fail(head);
+    const { version, status, reason, headers, used } = head;
+    if (status === 101) return this.#switch(head, bytes.subarray(used));
+    if (status >= 200) return this.#begin(readAnswer(this.#method, version, status, reason, headers), bytes, used);
     if (status < 100 || ++this.#interims > MAX_INTERIM) return this.#fail(REJECTIONS.upstream_malformed);
     this.#receiver?.interim(status, headers);
     return used;
@@ -252,43 +224,29 @@ export class AppConnection implements Reader {
 
   #begin(head: AnswerHead | Rejection, bytes: Buffer, used: number): number {
     if (isRejection(head)) return this.#fail(head);
-    this.#persistent = head.persistent;
-    this.#patient = head.stream;
-    if (head.stream) this.suspend();
-    if (head.keepAliveMs !== undefined) this.#shortenIdle(head.keepAliveMs);
-    this.#left = head.bodyLength;
-    if (head.chunked) {
-      const { limits } = this.#pool;
-      this.#chunks = new ChunkedReader({ maxTrailerBytes: limits.maxHeaderBytes, maxFields: limits.maxFields });
-      this.#reading = Reading.chunks;
-    } else {
-      this.#reading = head.bodyLength === UNKNOWN_LENGTH ? Reading.untilClose : Reading.length;
-    }
+    const { bodyLength, chunked, persistent, stream, keepAliveMs } = head;
+    this.#persistent = persistent;
+    this.#patient = stream;
+    if (stream) this.suspend();
+    if (keepAliveMs !== undefined) this.#shortenIdle(keepAliveMs);
+    this.#body.begin(chunked ? 'chunked' : bodyLength === UNKNOWN_LENGTH ? 'until-close' : 'length', bodyLength);
+    this.#reading = Reading.body;
     this.#receiver?.answerHead(head);
-    if (head.bodyLength === 0) return this.#complete(undefined, bytes.length > used);
+    if (bodyLength === 0) return this.#complete(bytes.length > used);
     return used;
   }
 
   #readBody(bytes: Buffer): number {
     const receiver = this.#receiver;
-    if (receiver === undefined) return -1;
-    if (this.#reading === Reading.untilClose) {
-      receiver.answerBody(this.#own(bytes));
-      return bytes.length;
-    }
-    if (this.#reading === Reading.chunks) return this.#readChunks(receiver, bytes);
-    const used = Math.min(bytes.length, this.#left);
-    this.#left -= used;
-    receiver.answerBody(this.#own(used === bytes.length ? bytes : bytes.subarray(0, used)));
-    return this.#left === 0 ? this.#complete(undefined, bytes.length > used) : used;
-  }
-
-  #readChunks(receiver: AnswerReceiver, bytes: Buffer): number {
-    const reader = this.#chunks as ChunkedReader;
-    const used = reader.feed(bytes, 0, { chunk: (data) => receiver.answerBody(this.#own(data)) });
+    const used = this.#body.feed(bytes, this);
     if (this.#receiver !== receiver) return -1;
     if (used < 0) return this.#fail(REJECTIONS.upstream_malformed);
-    return reader.done ? this.#complete(reader.trailers, bytes.length > used) : used;
+    return this.#body.done ? this.#complete(bytes.length > used) : used;
+  }
+
+  /** A slice of the body. */
+  chunk(data: Buffer): void {
+    this.#receiver?.answerBody(this.#own(data));
   }
 
   /** Body bytes that the receiver may keep: small ones are copied, for large ones the buffer is given up. */
@@ -300,9 +258,10 @@ export class AppConnection implements Reader {
   }
 
   /** Gives the connection back before the answer ends, so that the client's next request finds it. */
-  #complete(trailers: RawHeaders | undefined, surplus: boolean): number {
+  #complete(surplus: boolean): number {
     const receiver = this.#receiver;
-    if (this.#receiver === undefined) return -1;
+    if (receiver === undefined) return -1;
+    const { trailers } = this.#body;
     this.#receiver = undefined;
     this.#reading = Reading.idle;
     this.#given.length = 0;
@@ -315,14 +274,13 @@ export class AppConnection implements Reader {
       if (this.#socket.isPaused()) this.#socket.resume();
       this.#pool.takeBack(this);
     }
-    receiver?.answerEnd(trailers);
+    receiver.answerEnd(trailers);
     return -1;
   }
 
-  #switch(line: StatusLine, headers: RawHeaders, rest: Buffer): number {
+  #switch({ reason, headers }: RawHead, rest: Buffer): number {
     const receiver = this.#receiver;
-    if (this.#upgrade === undefined || !agreesTo(this.#upgrade, headers))
-      return this.#fail(REJECTIONS.upstream_bad_upgrade);
+    if (!agreesTo(this.#upgrade, headers)) return this.#fail(REJECTIONS.upstream_bad_upgrade);
     const socket = this.#socket;
     this.#receiver = undefined;
     this.#pool.drop(this);
@@ -332,7 +290,7 @@ export class AppConnection implements Reader {
     socket.off('close', this.#onClose);
     socket.pause();
     if (rest.length > 0) socket.unshift(rest);
-    receiver?.switched(line.reason, headers, socket);
+    receiver?.switched(reason, headers, socket);
     return -1;
   }
 
@@ -345,7 +303,7 @@ export class AppConnection implements Reader {
 
   #appEnded(): void {
     const receiver = this.#receiver;
-    if (receiver !== undefined && this.#reading === Reading.untilClose) {
+    if (receiver !== undefined && this.#reading === Reading.body && this.#body.untilClose) {
       this.#receiver = undefined;
       this.destroy();
       receiver.answerEnd(undefined);
@@ -368,27 +326,4 @@ export class AppConnection implements Reader {
 
 function uncork(socket: Socket): void {
   socket.uncork();
-}
-
-function requestText({ method, target, headers, bodyLength, upgrade }: RequestHead): string {
-  const framing = bodyLength === UNKNOWN_LENGTH ? 'Transfer-Encoding: chunked\r\n' : '';
-  const change = upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  return `${method} ${target} HTTP/1.1\r\n${writeFields(headers)}${framing}${change}\r\n`;
-}
-
-/** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */
-function agreesTo(upgrade: string, headers: RawHeaders): boolean {
-  let agreed = 0;
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = (headers[i] as string).toLowerCase();
-    if (name === 'content-length' || name === 'transfer-encoding') return false;
-    if (name !== 'upgrade') continue;
-    if ((headers[i + 1] as string).toLowerCase() !== upgrade.toLowerCase()) return false;
-    agreed++;
-  }
-  return agreed === 1;
-}
-
-function startsLikeHttp(bytes: Buffer): boolean {
-  return bytes.toString('latin1', 0, 5) === 'HTTP/'.slice(0, Math.min(5, bytes.length));
 }

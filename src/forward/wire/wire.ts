@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Carrier, Clock, Exchange } from '../../exchange.ts';
 import { fieldValue, type RawHeaders } from '../../headers.ts';
-import type { AnswerHead } from '../answer.ts';
+import { type AnswerHead, mayRepeat } from '../answer.ts';
 import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
 import { splice } from '../tunnel.ts';
 import type { AnswerReceiver, AppConnection } from './connection.ts';
@@ -27,9 +27,6 @@ export function createWireForwarder(options: WireOptions): Forwarder {
     },
   };
 }
-
-/** RFC 9110 section 9.2.2; only these, and only without a body, may be sent again. */
-const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
 
 class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   readonly #exchange: Exchange;
@@ -142,9 +139,8 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
 
   /** Only where the app cannot have acted: it closed a connection that it had kept idle, before any byte of an answer. */
   #mayRetry(connection: AppConnection, rejection: Rejection): boolean {
-    const { method, bodyLength, finished } = this.#exchange;
-    if (this.#retried || finished || !connection.reused || connection.answering) return false;
-    return rejection.reason === 'upstream_closed' && bodyLength === 0 && IDEMPOTENT.includes(method);
+    if (this.#retried || this.#exchange.finished || !connection.reused || connection.answering) return false;
+    return rejection.reason === 'upstream_closed' && mayRepeat(this.#exchange);
   }
 }
 

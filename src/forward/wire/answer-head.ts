@@ -1,0 +1,39 @@
+// The head of the app's answer, found and read, or the rejection for what is wrong with it. Pure.
+
+import { REJECTIONS, type Rejection } from '../../errors.ts';
+import type { RawHeaders } from '../../headers.ts';
+import { findHeadEnd, readFields, readStatusLine } from '../../message/head.ts';
+
+export type RawHead = {
+  readonly version: string;
+  readonly status: number;
+  readonly reason: string;
+  readonly headers: RawHeaders;
+  /** Bytes that the head takes, with its last empty line. */
+  readonly used: number;
+};
+
+export type HeadLimits = { readonly maxHeaderBytes: number; readonly maxFields: number };
+
+/** Undefined when more bytes are needed. */
+export function readHead(bytes: Buffer, { maxHeaderBytes, maxFields }: HeadLimits): RawHead | Rejection | undefined {
+  const end = findHeadEnd(bytes, 0);
+  if (end < 0 || end > maxHeaderBytes) {
+    if (end >= 0 || bytes.length > maxHeaderBytes + 4) return REJECTIONS.upstream_header_too_large;
+    return startsLikeHttp(bytes) ? undefined : REJECTIONS.upstream_malformed;
+  }
+  const text = bytes.toString('latin1', 0, end + 2);
+  const line = readStatusLine(text);
+  if (line === undefined) return REJECTIONS.upstream_malformed;
+  const headers: RawHeaders = [];
+  const fault = readFields(text, line.end, maxFields, headers);
+  if (fault === 'syntax') return REJECTIONS.upstream_malformed;
+  if (fault !== undefined) return REJECTIONS.upstream_header_too_large;
+  return { version: line.version, status: line.status, reason: line.reason, headers, used: end + 4 };
+}
+
+/** Garbage is told from a slow head by its first bytes. */
+function startsLikeHttp(bytes: Buffer): boolean {
+  const start = 'HTTP/';
+  return start.startsWith(bytes.toString('latin1', 0, start.length));
+}
