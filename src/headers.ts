@@ -142,6 +142,20 @@ function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
   return kept;
 }
 
+/**
+ * What of a trailer section is passed on: nothing that frames a message, belongs to one hop, or would be taken out of a
+ * head (RFC 9110 section 6.5.1); undefined when nothing is left.
+ */
+export function passableTrailers(trailers: RawHeaders | undefined): RawHeaders | undefined {
+  if (trailers === undefined) return undefined;
+  const kept: RawHeaders = [];
+  for (let i = 0; i < trailers.length; i += 2) {
+    const name = trailers[i] as string;
+    if (kindOf(name) === Kind.plain) kept.push(name, trailers[i + 1] as string);
+  }
+  return kept.length > 0 ? kept : undefined;
+}
+
 function isHopByHop(kind: Kind): boolean {
   switch (kind) {
     case Kind.connection:

@@ -20,15 +20,14 @@ export type Arguments = {
 
 /** `args` are without node and the script. Never throws for what a user typed. */
 export async function parseArguments(args: readonly string[]): Promise<Arguments> {
-  const problems: string[] = [];
+  const { rest, flags, problems } = setAside(args);
   let told = '';
-  const argv = await describe(yargs([...args])).parseAsync([...args], {}, (error, _argv, output) => {
+  const argv = await describe(yargs(rest)).parseAsync(rest, {}, (error, _argv, output) => {
     if (error) problems.push(error.message.split('\n')[0] ?? 'wrong arguments');
     else told = output;
   });
-  const flags: Record<string, string> = {};
   for (const [name, value] of Object.entries(argv)) {
-    if (['_', '$0', 'help', 'version', 'config'].includes(name) || value === undefined) continue;
+    if (['_', '$0', 'help', 'version'].includes(name) || value === undefined) continue;
     const problem = problemOf(name, value);
     if (problem === undefined) flags[name] = String(value);
     else problems.push(problem);
@@ -37,19 +36,44 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   if (!COMMANDS.includes(command))
     problems.push(`unknown command "${command}"; there is serve (the default) and check`);
   if (surplus.length > 0) problems.push(`unexpected argument "${surplus[0]}"`);
-  return { command, flags, configFile: argv.config as string | undefined, problems, told };
+  const { config: configFile, ...options } = flags;
+  return { command, flags: options, configFile, problems, told };
+}
+
+/**
+ * What yargs must not see: a switch with a value, of which it would make `false` whatever it is, and names that every
+ * object has, on which it fails.
+ */
+function setAside(args: readonly string[]): { rest: string[]; flags: Record<string, string>; problems: string[] } {
+  const rest: string[] = [];
+  const flags: Record<string, string> = {};
+  const problems: string[] = [];
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string;
+    const [, name = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (isSwitch(name) && value !== undefined) {
+      flags[name] = value;
+    } else if (name !== '' && name in Object.prototype) {
+      problems.push(`unknown option --${name}`);
+      if (value === undefined && args[i + 1]?.startsWith('-') === false) i++;
+    } else {
+      rest.push(arg);
+    }
+  }
+  return { rest, flags, problems };
 }
 
 function problemOf(name: string, value: unknown): string | undefined {
-  if (!(OPTION_NAMES as string[]).includes(name)) return `unknown option --${name}${didYouMean(name, '--')}`;
+  const known = name === 'config' || (OPTION_NAMES as string[]).includes(name);
+  if (!known) return `unknown option --${name}${didYouMean(name, '--')}`;
   if (Array.isArray(value)) return `--${name} is given ${value.length} times; once is enough`;
   if (typeof value === 'boolean' && isSwitch(name)) return undefined;
-  if (typeof value !== 'string' || value === '') return `--${name} needs a value: ${OPTIONS[name as OptionName].takes}`;
-  return undefined;
+  if (typeof value === 'string' && value !== '') return undefined;
+  return `--${name} needs a value: ${name === 'config' ? 'FILE' : OPTIONS[name as OptionName].takes}`;
 }
 
 function isSwitch(name: string): boolean {
-  return (OPTIONS as Readonly<Record<string, Option<unknown>>>)[name]?.switch === true;
+  return Object.hasOwn(OPTIONS, name) && (OPTIONS[name as OptionName] as Option<unknown>).switch === true;
 }
 
 function describe(parser: Argv): Argv {
@@ -74,6 +98,7 @@ function describe(parser: Argv): Argv {
     })
     .version(readVersion())
     .help()
+    .locale('en')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .epilogue(
       `Every option is also an environment variable, as ${variableOf('upstream-timeout')}, and a key of the file that --config names. A flag wins over the environment, that over the file.`,

@@ -18,7 +18,7 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
       process.stdout.write(`${told}\n`);
       return SUCCESS;
     }
-    const config = loadConfig(flags, env, configFile ?? env[variableOf('config')], problems);
+    const config = loadConfig(flags, env, configFile ?? (env[variableOf('config')] || undefined), problems);
     return command === 'check' ? await check(config) : await serve(config);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;

@@ -78,7 +78,9 @@ function contradictions({ listen, admin, upstream, drainDelay, drainTimeout }: C
 }
 
 function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {
-  if (listenHost === undefined) return LOOPBACK_NAMES.includes(upstreamHost);
+  // Node's `::` takes both families.
+  if (listenHost === undefined || listenHost === '::') return LOOPBACK_NAMES.includes(upstreamHost);
+  if (listenHost === '0.0.0.0') return ['localhost', '127.0.0.1', '0.0.0.0'].includes(upstreamHost);
   return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');
 }
 

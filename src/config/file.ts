@@ -20,7 +20,14 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
     problems.push(`--config: ${path} is not valid YAML: ${fault.message.split('\n')[0]}`);
     return {};
   }
-  const content: unknown = document.toJS() ?? {};
+  let content: unknown;
+  try {
+    content = document.toJS() ?? {};
+  } catch (error) {
+    // Aliases are resolved only here: one of nothing, or more of them than any configuration has.
+    problems.push(`--config: ${path} is not valid YAML: ${error instanceof Error ? error.message : error}`);
+    return {};
+  }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     problems.push(`--config: ${path} must hold a mapping of options, as "listen: :8443"`);
     return {};
@@ -37,9 +44,10 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
 
 /** A hint with the option name nearest to a mistyped one, or ''. */
 export function didYouMean(name: string, prefix = ''): string {
-  const near = OPTION_NAMES.filter(
-    (option) => distance(option, name) <= 2 || (name.length > 3 && option.includes(name)),
-  )[0];
+  const near =
+    OPTION_NAMES.filter((option) => distance(option, name) <= 2).sort(
+      (a, b) => distance(a, name) - distance(b, name),
+    )[0] ?? OPTION_NAMES.find((option) => name.length > 3 && option.includes(name));
   return near === undefined ? '' : `; did you mean ${prefix}${near}?`;
 }
 

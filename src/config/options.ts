@@ -8,7 +8,7 @@ import {
   parseDuration,
   parseFile,
   parseLimit,
-  parseSize,
+  parseSizeOf,
   parseSwitch,
   parseUpstream,
   parseWord,
@@ -87,7 +87,7 @@ export const OPTIONS = {
     group: 'Limits',
     default: '16KiB',
     takes: 'SIZE',
-    parse: parseSize,
+    parse: parseSizeOf(1024),
     help: 'Largest request head; above it, or above 256 fields, the answer is 431.',
   }),
   'handshake-timeout': option({

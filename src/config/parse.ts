@@ -29,7 +29,7 @@ const MAX_DURATION_MS = 24 * 3_600_000;
 export function parseDuration(text: string): number {
   if (text === '0') return 0;
   const [, amount, unit] = /^([0-9]+(?:\.[0-9]+)?)([a-z]+)$/.exec(text) ?? [];
-  const factor = DURATION_MS[unit ?? ''];
+  const factor = unit !== undefined && Object.hasOwn(DURATION_MS, unit) ? DURATION_MS[unit] : undefined;
   if (factor === undefined) throw new Malformed('a duration with its unit, as 250ms, 10s or 5m');
   const ms = Math.round(Number(amount) * factor);
   if (ms > MAX_DURATION_MS) throw new Malformed('a duration of at most 24h');
@@ -46,9 +46,19 @@ export function parseLimit(text: string): number {
 /** Bytes of `16KiB`, `1MiB`, `16Ki`, `64k` or a plain number. */
 export function parseSize(text: string): number {
   const [, amount, unit] = /^([0-9]+)([A-Za-z]*)$/.exec(text) ?? [];
-  const factor = amount === undefined ? undefined : SIZE_BYTES[unit ?? ''];
-  if (factor === undefined) throw new Malformed('a size, as 16KiB, 1MiB or plain bytes');
-  return Number(amount) * factor;
+  const factor = unit !== undefined && Object.hasOwn(SIZE_BYTES, unit) ? SIZE_BYTES[unit] : undefined;
+  const bytes = Number(amount) * (factor ?? Number.NaN);
+  if (!Number.isSafeInteger(bytes)) throw new Malformed('a size, as 16KiB, 1MiB or plain bytes');
+  return bytes;
+}
+
+/** As parseSize(), but not below `min` bytes. */
+export function parseSizeOf(min: number): (text: string) => number {
+  return (text) => {
+    const bytes = parseSize(text);
+    if (bytes < min) throw new Malformed(`a size of at least ${min} bytes`);
+    return bytes;
+  };
 }
 
 /** A whole number of at least `min`. */

@@ -24,6 +24,7 @@ export type AnswerHead = {
 };
 
 const CONTENT_TYPE_LENGTH = 'content-type'.length;
+const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const NOTHING: ReadonlySet<Kind> = new Set();
 const LENGTH: ReadonlySet<Kind> = new Set([Kind.contentLength]);
 
@@ -52,6 +53,8 @@ export function readAnswer(
   if (status < 200 || status > 599 || (version !== '1.1' && version !== '1.0')) return REJECTIONS.upstream_malformed;
   const found = inspect(raw);
   const { lengths, length, codings } = found;
+  // A length that Connection names would be taken out, and the client would read the body in another way than we do.
+  if (found.connection.includes('content-length')) return REJECTIONS.upstream_ambiguous;
   if (lengths > 1 || length < 0 || codings > 1 || (lengths > 0 && codings > 0)) return REJECTIONS.upstream_ambiguous;
   if (codings === 1 && (found.coding !== 'chunked' || version === '1.0')) return REJECTIONS.upstream_ambiguous;
 
@@ -89,9 +92,13 @@ function inspect(raw: RawHeaders): Findings {
     const value = raw[i + 1] as string;
     const kind = kindOf(name);
     if (kind !== Kind.plain) note(found, kind, name, value);
-    else if (name.length === CONTENT_TYPE_LENGTH && value.startsWith('text/event-stream')) found.stream = true;
+    else if (name.length === CONTENT_TYPE_LENGTH && EVENT_STREAM.test(value)) found.stream = isContentType(name);
   }
   return found;
+}
+
+function isContentType(name: string): boolean {
+  return name.toLowerCase() === 'content-type';
 }
 
 function note(found: Findings, kind: Kind, name: string, value: string): void {
@@ -120,8 +127,10 @@ export function isRejection(result: AnswerHead | Rejection): result is Rejection
 }
 
 function persists(version: string, connection: string): boolean {
-  if (version === '1.0') return listMembers(connection).includes('keep-alive');
-  return connection === '' || connection === 'keep-alive' || !listMembers(connection).includes('close');
+  if (connection === '' || connection === 'keep-alive') return version === '1.1' || connection !== '';
+  // RFC 9112 section 9.3: close is looked at first, in every version.
+  const members = listMembers(connection);
+  return !members.includes('close') && (version === '1.1' || members.includes('keep-alive'));
 }
 
 function readKeepAlive(value: string): number | undefined {

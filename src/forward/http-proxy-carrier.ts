@@ -6,7 +6,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { errorCode, REJECTIONS, type Rejection } from '../errors.ts';
 import { type Carrier, type Clock, type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
-import { fieldValue, type RawHeaders } from '../headers.ts';
+import { fieldValue, passableTrailers, type RawHeaders } from '../headers.ts';
 import { isRejection, mayRepeat, readAnswer, socketRejection } from './answer.ts';
 import { type Failed, type ForwardLimits, MAX_INTERIM } from './forward.ts';
 
@@ -94,7 +94,8 @@ export class ProxyCarrier implements Carrier {
   }
 
   bodyEnd(trailers: RawHeaders | undefined): void {
-    if (trailers !== undefined) this.#outgoing?.addTrailers(pairs(trailers));
+    const passed = passableTrailers(trailers);
+    if (passed !== undefined) this.#outgoing?.addTrailers(pairs(passed));
     this.#body.push(null);
     this.#oweAnswer();
   }
@@ -141,7 +142,7 @@ export class ProxyCarrier implements Carrier {
   #answerEnd(incoming: IncomingMessage): void {
     if (this.#over || !incoming.complete) return;
     this.#end();
-    this.#exchange.end(incoming.rawTrailers.length > 0 ? incoming.rawTrailers : undefined);
+    this.#exchange.end(passableTrailers(incoming.rawTrailers));
     // An answer before the end of the request: the rest must not be taken for the next one.
     if (this.#outgoing?.writableFinished === false) this.#outgoing.destroy();
   }

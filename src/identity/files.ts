@@ -41,15 +41,22 @@ export function readPair({ cert, key }: PairPaths): PairFiles {
   }
 }
 
-/** The target of `..data` where the directory is a Kubernetes volume, else the directory itself. */
+/** The target of `..data` where the directory is a Kubernetes volume, else where the directory really is. */
 function realDirectory(directory: string): string {
+  const link = join(directory, '..data');
+  return (isLink(link) ? real(link) : undefined) ?? real(directory) ?? resolve(directory);
+}
+
+function isLink(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
+}
+
+function real(path: string): string | undefined {
   try {
-    const link = join(directory, '..data');
-    if (lstatSync(link).isSymbolicLink()) return realpathSync(link);
+    return realpathSync(path);
   } catch {
-    // No volume of that kind.
+    return undefined;
   }
-  return resolve(directory);
 }
 
 function readFile(path: string, named: string): Buffer {

@@ -43,10 +43,13 @@ export function openIdentity({ paths, now, observer }: IdentityOptions): Identit
   const listeners = new Set<(served: Served) => void>();
   let [current, digest] = first(paths, ticketKeys);
   let refusal = '';
+  let seen = '';
   observer.opened(current);
 
   const take = (): boolean => {
+    seen = '';
     const found = read(paths);
+    seen = found.digest;
     if (found.digest === digest) return forgive();
     const served = toServed(paths, found, ticketKeys);
     judgeDates(served.bundle, current.bundle, now(), paths);
@@ -73,7 +76,7 @@ export function openIdentity({ paths, now, observer }: IdentityOptions): Identit
       } catch (error) {
         if (!(error instanceof BundleError)) throw error;
         observer.differs(true);
-        const told = `${error.fault} ${error.message}`;
+        const told = `${error.fault} ${error.message} ${seen}`;
         if (told !== refusal) observer.refused(error.fault, error.message);
         refusal = told;
         return false;

@@ -20,6 +20,7 @@ export class Connections {
   readonly #timer: NodeJS.Timeout;
   #draining = false;
   #whenEmpty: (() => void) | undefined;
+  #emptied: Promise<void> | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,12 +53,12 @@ export class Connections {
   /** Resolves when the last connection has ended by itself. Idle ones are closed at once. */
   drain(): Promise<void> {
     this.#draining = true;
-    const emptied = new Promise<void>((resolve) => {
+    this.#emptied ??= new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
     if (this.#open.size === 0) this.#whenEmpty?.();
     for (const connection of [...this.#open]) connection.drain();
-    return emptied;
+    return this.#emptied;
   }
 
   /** Cuts whatever is still open and returns how many that were. */

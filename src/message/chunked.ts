@@ -117,7 +117,7 @@ export class ChunkedReader {
       end = 2;
     } else {
       const blank = text.indexOf('\r\n\r\n');
-      if (blank < 0) return text.length > this.#limits.maxTrailerBytes ? -1 : bytes.length;
+      if (blank < 0) return text.length >= this.#limits.maxTrailerBytes + 4 ? -1 : bytes.length;
       const fields: RawHeaders = [];
       if (readFields(text.slice(0, blank + 2), 0, this.#limits.maxFields, fields) !== undefined) return -1;
       this.trailers = fields;

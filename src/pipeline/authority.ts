@@ -22,12 +22,14 @@ export function portOf(authority: string): string {
  * Authority (lower case) and path of an absolute-form target (RFC 9112 section 3.2.2), which every server must take.
  * The path is '' when the target is no http or https URL, has user info or a fragment.
  */
-export function originForm(target: string): [authority: string | undefined, path: string] {
+export function originForm(target: string, method: string): [authority: string | undefined, path: string] {
   const scheme = /^https?:\/\//i.exec(target)?.[0];
   if (scheme === undefined) return [undefined, ''];
   const rest = target.slice(scheme.length);
   const start = rest.search(PATH_START);
   const authority = (start < 0 ? rest : rest.slice(0, start)).toLowerCase();
+  // RFC 9112 section 3.2.4: OPTIONS of a server as a whole is asked with `*`.
+  if (start < 0 && method === 'OPTIONS' && isAuthority(authority)) return [authority, '*'];
   const path = start < 0 ? '/' : rest.slice(start);
   if (!isAuthority(authority) || path.includes('#')) return [authority, ''];
   return [authority, path.startsWith('/') ? path : `/${path}`];

@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
-import { endToEnd, fieldValue, Kind, listMembers, type RawHeaders } from '../headers.ts';
+import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
 import { portOf } from './authority.ts';
 
 const OURS: readonly Kind[] = [Kind.forwarding, Kind.requestId];
@@ -48,6 +48,10 @@ export function forwarded(appAuthority: string) {
 }
 
 function acceptsTrailers(headers: RawHeaders): boolean {
-  const te = fieldValue(headers, 'te');
-  return te !== undefined && listMembers(te).includes('trailers');
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (name.length !== 2 || kindOf(name) !== Kind.te) continue;
+    if (listMembers(headers[i + 1] as string).includes('trailers')) return true;
+  }
+  return false;
 }

@@ -118,7 +118,7 @@ function inspect(exchange: Exchange): Findings {
   if (exchange.authority !== undefined) settleAuthority(found, exchange.authority);
   if (target.charCodeAt(0) === 0x2f) found.path = target.includes('#') ? '' : target;
   else if (target === '*') found.path = exchange.method === 'OPTIONS' ? target : '';
-  else [found.absoluteAuthority, found.path] = originForm(target);
+  else [found.absoluteAuthority, found.path] = originForm(target, exchange.method);
   return found;
 }
 
@@ -192,6 +192,7 @@ function isHandshake(exchange: Exchange): boolean {
 }
 
 function persists(exchange: Exchange, connection: string[] | undefined): boolean {
-  if (exchange.protocol === 'http/1.0') return connection?.includes('keep-alive') === true;
-  return connection === undefined || !connection.includes('close');
+  // RFC 9112 section 9.3: close is looked at first, in every version.
+  if (connection?.includes('close') === true) return false;
+  return exchange.protocol !== 'http/1.0' || connection?.includes('keep-alive') === true;
 }

@@ -280,7 +280,7 @@ function check(want: Wanted, seen: Seen, who: string): void {
 }
 
 /** Differences in what Node's client makes of an answer: what each lane must show stands in the row. */
-const WORDED: readonly Difference[] = ['node-reads-it', 'cut-later', 'cuts-the-client'];
+const WORDED: readonly Difference[] = ['node-reads-it', 'cut-later', 'cuts-the-client', 'notices-later'];
 
 function compare(row: ExchangeRow, wire: Seen, proxy: Seen): void {
   const same = (a: Seen, b: Seen): void => {

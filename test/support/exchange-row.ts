@@ -18,8 +18,9 @@ export type ClientHas = (text: string) => Promise<unknown>;
  * - `cut-later`: it passes the head on at once; the wire forwarder lets it wait for the first bytes of the body, and
  *   what is broken within the same read is cut before the client has seen anything.
  * - `cuts-the-client`: Node reports surplus bytes as a failure of the whole answer, and so the client's connection ends.
+ * - `notices-later`: its agent may still lend a connection that the app has closed; what it then says of a POST is another word.
  */
-export type Difference = 'host-first' | 'grouped' | 'node-reads-it' | 'cut-later' | 'cuts-the-client';
+export type Difference = 'host-first' | 'grouped' | 'node-reads-it' | 'cut-later' | 'cuts-the-client' | 'notices-later';
 
 export type Wanted = {
   /** Of the last answer; 0 when the connection is cut before its head. */

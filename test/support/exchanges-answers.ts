@@ -367,7 +367,7 @@ const UPGRADES: ExchangeRow[] = [
       await app.waitFor(/early\r\n$/);
       app.write('got it');
     },
-    want: { status: 101 },
+    want: { status: 101, app: /\r\n\r\nearly\r\n$/ },
   },
 ];
 

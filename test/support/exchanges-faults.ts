@@ -51,6 +51,7 @@ const GONE: ExchangeRow[] = [
     down: true,
     app: OK,
     want: { status: 502, client: /details=upstream_(?:refused|closed)/, app: 'nothing' },
+    differs: ['notices-later'],
   },
   refused('an app that closes instead of answering', thenEnds(''), 'upstream_closed'),
   refused('an app that resets instead of answering', thenResets(''), 'upstream_closed'),

@@ -28,6 +28,7 @@ export class Pool {
   readonly #upstream: Upstream;
   readonly #lookup: LookupFunction;
   readonly #open = new Set<AppConnection>();
+  readonly #apart = new Set<AppConnection>();
   readonly #free: AppConnection[] = [];
   readonly reads = new SharedReads();
   #queue: Waiting[] = [];
@@ -65,7 +66,7 @@ export class Pool {
 
   /** A connection that is closed, or that became a tunnel. */
   drop(connection: AppConnection): void {
-    if (!this.#open.delete(connection)) return;
+    if (this.#apart.delete(connection) || !this.#open.delete(connection)) return;
     const at = this.#free.lastIndexOf(connection);
     if (at >= 0) this.#free.splice(at, 1);
     const next = this.#queue.shift();
@@ -84,7 +85,7 @@ export class Pool {
     const socket = dial(this.#upstream, this.#lookup, undefined);
     connection.attach(socket);
     socket.on('data', connection.onData);
-    this.#open.add(connection);
+    this.#apart.add(connection);
     this.#watch();
     return connection;
   }
@@ -114,9 +115,11 @@ export class Pool {
 
   #sweep(): void {
     const nowMs = this.clock();
-    for (const connection of this.#open) if (connection.deadlineMs <= nowMs) connection.expire();
+    for (const set of [this.#open, this.#apart]) {
+      for (const connection of set) if (connection.deadlineMs <= nowMs) connection.expire();
+    }
     while (this.#queue[0] !== undefined && this.#queue[0].deadlineMs <= nowMs) this.#queue.shift()?.borrower.starved();
-    if (this.#open.size === 0 && this.#queue.length === 0) this.#unwatch();
+    if (this.#open.size === 0 && this.#apart.size === 0 && this.#queue.length === 0) this.#unwatch();
   }
 }
 

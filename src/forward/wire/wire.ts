@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Carrier, Clock, Exchange } from '../../exchange.ts';
-import { fieldValue, type RawHeaders } from '../../headers.ts';
+import { fieldValue, passableTrailers, type RawHeaders } from '../../headers.ts';
 import { type AnswerHead, mayRepeat } from '../answer.ts';
 import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
 import { splice } from '../tunnel.ts';
@@ -72,7 +72,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   }
 
   bodyEnd(trailers: RawHeaders | undefined): void {
-    this.#connection?.sendEnd(trailers);
+    this.#connection?.sendEnd(passableTrailers(trailers));
   }
 
   drained(): void {
@@ -109,7 +109,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
 
   answerEnd(trailers: RawHeaders | undefined): void {
     this.#connection = undefined;
-    this.#exchange.end(trailers);
+    this.#exchange.end(passableTrailers(trailers));
   }
 
   appDrained(): void {

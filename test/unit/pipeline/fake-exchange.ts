@@ -43,6 +43,10 @@ export class FakeExchange implements Exchange {
   answerHeaders: RawHeaders = [];
   answerLength = 0;
   body = '';
+  trailers: RawHeaders | undefined = undefined;
+  carrier: Carrier | undefined = undefined;
+  /** For a test that waits for the end of the answer. */
+  onEnd: () => void = () => {};
 
   constructor(request: FakeRequest) {
     const {
@@ -62,8 +66,9 @@ export class FakeExchange implements Exchange {
     this.connection = { remoteAddress: '192.0.2.7', scheme: 'https', tls: undefined, ...connection };
   }
 
-  carry(_carrier: Carrier): void {
+  carry(carrier: Carrier): void {
     this.calls.push('carry');
+    this.carrier = carrier;
   }
 
   pauseBody(): void {
@@ -99,6 +104,8 @@ export class FakeExchange implements Exchange {
   end(trailers: RawHeaders | undefined): void {
     this.calls.push(trailers === undefined ? 'end' : 'end with trailers');
     this.finished = true;
+    this.trailers = trailers;
+    this.onEnd();
   }
 
   cut(): void {

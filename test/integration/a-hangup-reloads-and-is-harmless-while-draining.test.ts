@@ -1,0 +1,75 @@
+// SIGHUP looks at the certificate files now, and does nothing else: not while the sidecar drains, either.
+import assert from 'node:assert/strict';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startGatedApp } from '../support/gated-app.ts';
+import { eventually } from '../support/poll.ts';
+import { connect } from '../support/raw-client.ts';
+import { endsWell, serialServed, setStage } from '../support/stage.ts';
+
+const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+test('SIGHUP takes a changed pair at once, where no event would tell of it', async (t) => {
+  const stage = await setStage(t);
+  const app = await startGatedApp(t);
+  // Links to files in another directory: writes there cause no event in this one.
+  const elsewhere = join(stage.dir, 'elsewhere');
+  const linked = join(stage.dir, 'linked');
+  await mkdir(elsewhere);
+  await mkdir(linked);
+  const write = async ({ chain, key }: { chain: string; key: string }): Promise<void> => {
+    await writeFile(join(elsewhere, 'a.crt'), chain);
+    await writeFile(join(elsewhere, 'a.key'), key);
+  };
+  await write(stage.pair);
+  for (const name of ['a.crt', 'a.key']) await symlink(join(elsewhere, name), join(linked, name));
+  const sidecar = await stage.start({ upstream: app.port, cert: join(linked, 'a.crt'), key: join(linked, 'a.key') });
+  // Three in a row, each within a second: the poll, every few seconds, cannot have done that.
+  for (const round of [1, 2, 3]) {
+    const next = await stage.issue();
+    await write(next);
+    sidecar.kill('SIGHUP');
+    await eventually(async () => (await serialServed(sidecar)) === next.serial, {
+      what: `the new serial, round ${round}`,
+      deadlineMs: 1000,
+    });
+  }
+  await endsWell(sidecar);
+});
+
+test('SIGHUP without a change changes nothing and disturbs nobody', async (t) => {
+  const stage = await setStage(t);
+  const app = await startGatedApp(t);
+  const sidecar = await stage.start({ upstream: app.port });
+  const client = await connect({ port: sidecar.port });
+  client.send(get);
+  const { response } = await app.waitFor(1);
+  for (let count = 0; count < 10; count += 1) sidecar.kill('SIGHUP');
+  response.end('fine');
+  assert.equal((await client.readResponse()).body.toString(), 'fine');
+  assert.equal(await serialServed(sidecar), stage.pair.serial);
+  client.end();
+  await client.closed;
+  assert.ok(!sidecar.logs.some(({ msg }) => msg === 'certificate reloaded'));
+  await endsWell(sidecar);
+});
+
+test('SIGHUP while draining is harmless', async (t) => {
+  const stage = await setStage(t);
+  const app = await startGatedApp(t);
+  const sidecar = await stage.start({ upstream: app.port });
+  const client = await connect({ port: sidecar.port });
+  client.send(get);
+  const { response } = await app.waitFor(1);
+  sidecar.kill('SIGTERM');
+  await sidecar.waitForLog(({ state }) => state === 'draining');
+  sidecar.kill('SIGHUP');
+  await stage.volume.write({ 'tls.crt': 'garbage', 'tls.key': 'garbage' });
+  sidecar.kill('SIGHUP');
+  response.end('fine');
+  assert.equal((await client.readResponse()).body.toString(), 'fine');
+  await client.closed;
+  assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
+  assert.equal(sidecar.stderr, '');
+});

@@ -1,0 +1,95 @@
+// /livez, /startupz, /readyz and /metrics over plain HTTP, and nothing else; readiness follows the app, liveness does not.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { eventually } from '../support/poll.ts';
+import { connectPlain } from '../support/raw-client.ts';
+import { askAdmin, endsWell, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
+
+test('the routes, and what is none', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('the app'));
+  const sidecar = await stage.start({ upstream: app.port });
+  for (const path of ['/livez', '/startupz', '/readyz', '/metrics', '/livez?verbose']) {
+    const answer = await askAdmin(sidecar, path);
+    assert.equal(answer.status, 200, path);
+    assert.match(String(answer.headers['content-type']), /^text\/plain/);
+    assert.equal(answer.headers['cache-control'], 'no-store');
+    assert.notEqual(answer.body, '');
+    const head = await askAdmin(sidecar, path, 'HEAD');
+    assert.deepEqual([head.status, head.body], [200, ''], path);
+    const post = await askAdmin(sidecar, path, 'POST');
+    assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD'], path);
+  }
+  for (const path of ['/', '/nope', '/livez/', '/LIVEZ', '//livez', '/metrics/x', '/__proto__', '/toString']) {
+    assert.equal((await askAdmin(sidecar, path)).status, 404, path);
+  }
+  assert.equal((await readMetrics(sidecar)).sum('requests_total'), 0);
+  await endsWell(sidecar);
+});
+
+test('readiness follows the app, a line a check; startup and liveness do not', async (t) => {
+  const stage = await setStage(t);
+  const port = await unusedPort();
+  const sidecar = await stage.start({ upstream: port });
+  const ready = async (): Promise<number> => (await askAdmin(sidecar, '/readyz')).status;
+  assert.equal(await ready(), 503);
+  const { body } = await askAdmin(sidecar, '/readyz');
+  assert.match(body, /^ok sidecar: ready$/m);
+  assert.match(body, /^failed app: /m);
+  for (let round = 0; round < 2; round += 1) {
+    const app = await startApp(t, (_, response) => response.end('the app'), port);
+    await eventually(async () => (await ready()) === 200, { what: 'readiness', deadlineMs: 2500 });
+    assert.match((await askAdmin(sidecar, '/readyz')).body, /^ok app: /m);
+    app.close();
+    app.closeAllConnections();
+    await eventually(async () => (await ready()) === 503, { what: 'unreadiness', deadlineMs: 2500 });
+    assert.equal((await askAdmin(sidecar, '/startupz')).status, 200);
+    assert.equal((await askAdmin(sidecar, '/livez')).status, 200);
+  }
+  await endsWell(sidecar);
+});
+
+test('a readiness probe costs the app a connection a second at most', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('the app'));
+  let dials = 0;
+  app.on('connection', () => {
+    dials += 1;
+  });
+  const sidecar = await stage.start({ upstream: app.port });
+  const started = performance.now();
+  await Promise.all(Array.from({ length: 50 }, () => askAdmin(sidecar, '/readyz')));
+  const seconds = Math.ceil((performance.now() - started) / 1000);
+  assert.ok(dials >= 1 && dials <= seconds + 1, `${dials} dials in ${seconds} s`);
+  await endsWell(sidecar);
+});
+
+test('nonsense on the admin port harms nobody', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('the app'));
+  const sidecar = await stage.start({ upstream: app.port });
+  for (const bytes of [
+    '\x16\x03\x01\x00\xc8',
+    'GET\r\n\r\n',
+    'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nX Y: z\r\n\r\n',
+  ]) {
+    const client = await connectPlain({ port: sidecar.adminPort });
+    client.send(Buffer.from(bytes, 'latin1'));
+    await client.closed;
+  }
+  const leaver = await connectPlain({ port: sidecar.adminPort });
+  leaver.send('GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n');
+  leaver.socket.resetAndDestroy();
+  await leaver.closed;
+  assert.equal((await askAdmin(sidecar, '/livez')).status, 200);
+  await endsWell(sidecar);
+});
+
+test('--admin off opens no port', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('the app'));
+  const off = await stage.start({ upstream: app.port, admin: 'off' });
+  assert.equal(off.adminPort, 0);
+  assert.equal((await off.waitForLog('serving')).admin, 'off');
+  await endsWell(off);
+});
