@@ -29,14 +29,13 @@ for (const forwarder of forwarders) {
         if (how === 'FIN' && framing.startsWith('until close')) continue;
         test(`${framing}, ${how}`, async (t) => {
           const stage = await setStage(t);
-          const app = await createRecorder(async (connection, recorder) => {
+          const app = await createRecorder(async (connection) => {
             await connection.waitFor('\r\n\r\n');
             if (connection.index > 0) return connection.end('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine');
             connection.write(bytes);
             await seen;
             if (how === 'RST') connection.reset();
             else connection.end();
-            void recorder;
           });
           t.after(() => app.close());
           let tell = (): void => {};

@@ -2,7 +2,7 @@
 // is told.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { FORWARDERS, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder } from '../support/recorder.ts';
@@ -18,8 +18,12 @@ const FRAMINGS = {
 for (const forwarder of FORWARDERS) {
   for (const [name, { field, frame }] of Object.entries(FRAMINGS)) {
     test(`${forwarder}: a stream ${name}`, async () => {
-      const app = await createRecorder((connection) => connection.waitForClose(30_000));
+      const app = await createRecorder();
       const lane = await openLane({ forwarder, upstream: app.port, args: ['--upstream-timeout', '500ms'] });
+      after(async () => {
+        await lane.close();
+        await app.close();
+      });
       const client = await lane.connect();
       client.send('GET /events HTTP/1.1\r\nHost: app.test\r\nAccept: text/event-stream\r\n\r\n');
       const connection = await app.waitForConnection();

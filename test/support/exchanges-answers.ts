@@ -177,16 +177,21 @@ const TRAILERS: ExchangeRow[] = [
     200,
     /^(?![\s\S]*Trailer)/,
   ),
-  passes(
-    'trailers cannot frame the message, nor manage the connection',
-    answer(
-      '200 OK',
-      ['Transfer-Encoding: chunked'],
-      '2\r\nhi\r\n0\r\nContent-Length: 7\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nX-Sum: 42\r\n\r\n',
+  {
+    ...passes(
+      'trailers cannot frame the message, nor manage the connection',
+      answer(
+        '200 OK',
+        ['Transfer-Encoding: chunked'],
+        '2\r\nhi\r\n0\r\nContent-Length: 7\r\nConnection: close\r\nTransfer-Encoding: chunked\r\nX-Sum: 42\r\n\r\n',
+      ),
+      200,
+      /^(?![\s\S]*(?:Content-Length|Connection))[\s\S]*hi\r\nX-Sum: 42$/,
     ),
-    200,
-    /^(?![\s\S]*(?:Content-Length|Connection))[\s\S]*hi\r\nX-Sum: 42$/,
-  ),
+    // Node's parser breaks the answer off at a Content-Length among the trailers.
+    httpProxy: { status: 200, cut: true },
+    differs: ['node-reads-it'],
+  },
 ];
 
 const FIELDS: ExchangeRow[] = [
@@ -236,12 +241,12 @@ const FIELDS: ExchangeRow[] = [
     200,
     /^HTTP\/1\.1 200 OK\r\nX-Stays: 1\r\nContent-Length: 0\r\n\r\n$/,
   ),
-  passes(
-    'a Connection that names Content-Length leaves the length in place',
-    answer('200 OK', ['Connection: content-length', 'Content-Length: 2', 'X-A: 1'], 'ok'),
-    200,
-    /\r\nContent-Length: 2\r\n[\s\S]*\r\n\r\nok$/,
-  ),
+  {
+    name: 'a Connection that names Content-Length would leave an answer without an end: it is refused',
+    send: GET,
+    app: answer('200 OK', ['Connection: content-length', 'Content-Length: 2', 'X-A: 1'], 'ok'),
+    want: { status: 502, client: /details=upstream_ambiguous/ },
+  },
   passes(
     'Alt-Svc, Date and a Proxy-Status of the app are its own',
     answer('200 OK', ['Date: yesterday', 'Alt-Svc: clear', 'Proxy-Status: app', 'Content-Length: 0']),

@@ -46,7 +46,12 @@ export type StartOptions = SidecarOptions & {
 
 export async function setStage(t: TestContext): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'tls-sidecar-test-'));
-  t.after(() => rm(dir, { recursive: true, force: true }));
+  // One hook, and the first: a later one that fails must not leave a sidecar behind, which would keep the test's process.
+  const started: Sidecar[] = [];
+  t.after(async () => {
+    await Promise.all(started.map((sidecar) => sidecar.stop('SIGKILL')));
+    await rm(dir, { recursive: true, force: true });
+  });
   const authority = await createAuthority();
   const issue = (): Promise<Issued> => authority.issue({ dns: ['localhost'], ip: ['127.0.0.1', '::1'] });
   const files = (issued: Issued): Record<string, string> => ({ 'tls.crt': issued.chain, 'tls.key': issued.key });
@@ -70,7 +75,7 @@ export async function setStage(t: TestContext): Promise<Stage> {
           ...(args ?? []),
         ],
       });
-      t.after(() => sidecar.stop('SIGKILL'));
+      started.push(sidecar);
       return sidecar;
     },
   };
