@@ -7,13 +7,15 @@ export type Log = Logger;
 
 export type LogOutput = {
   readonly log: Log;
-  /** Writes out what is buffered; for the very end. */
-  flush(): void;
+  /** Writes out what is buffered, as far as somebody reads it; for the very end. */
+  flush(): Promise<void>;
 };
 
 const BUFFER_BYTES = 4096;
 const MAX_WAITING_BYTES = 8 << 20;
 const FLUSH_MS = 500;
+/** How long the end waits for somebody to read the log. */
+const FLUSH_LIMIT_MS = 1000;
 
 /** `onDropped` is called for every line that was lost because stdout is not read. */
 export function createLog(level: string, onDropped: () => void): LogOutput {
@@ -30,12 +32,16 @@ export function createLog(level: string, onDropped: () => void): LogOutput {
   const log = pino({ level, base: null }, stream as DestinationStream);
   return {
     log,
-    flush() {
-      try {
-        stream.flushSync();
-      } catch {
-        // Nobody reads any more.
-      }
+    async flush() {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, FLUSH_LIMIT_MS);
+        stream.flush(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+      // Else pino's exit hook would write again, and wait for a reader that does not come.
+      stream.destroy();
     },
   };
 }

@@ -33,10 +33,9 @@ export function observeExchanges({ log, metrics, accessLog, clock }: ExchangeObs
 function accessLine(exchange: Exchange, durationMs: number) {
   const { method, target, status, protocol, host, connection, bytesIn, bytesOut, upstreamMs, requestId, rejection } =
     exchange;
-  const query = target.indexOf('?');
   return {
     method,
-    path: query < 0 ? target : target.slice(0, query),
+    path: pathOf(target),
     status,
     protocol,
     host,
@@ -51,6 +50,13 @@ function accessLine(exchange: Exchange, durationMs: number) {
     reason: rejection?.reason,
     side: rejection?.side,
   };
+}
+
+/** Without the query; of a refused target that is no path nothing is logged, as it may hold credentials. */
+function pathOf(target: string): string {
+  if (target !== '*' && !target.startsWith('/')) return '';
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
 }
 
 function round(ms: number): number {

@@ -37,6 +37,6 @@ export async function serve(config: Config): Promise<number> {
       }, reject);
     });
   } finally {
-    output.flush();
+    await output.flush();
   }
 }

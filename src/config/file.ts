@@ -17,7 +17,7 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
   const document = parseDocument(text, { uniqueKeys: true });
   const [fault] = document.errors;
   if (fault !== undefined) {
-    problems.push(`--config: ${path} is not valid YAML: ${fault.message.split('\n')[0]}`);
+    problems.push(`--config: ${path} is not valid YAML: ${fault.message.split('\n')[0]?.replace(/:$/, '')}`);
     return {};
   }
   let content: unknown;

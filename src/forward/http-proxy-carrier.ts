@@ -28,7 +28,8 @@ export class ProxyRequest extends EventEmitter {
 export type ProxyContext = {
   readonly limits: ForwardLimits;
   readonly clock: Clock;
-  readonly send: (request: ProxyRequest, body: Readable) => void;
+  /** `fresh`: on a connection that was never used. */
+  readonly send: (request: ProxyRequest, body: Readable, fresh: boolean) => void;
 };
 
 export class ProxyCarrier implements Carrier {
@@ -42,6 +43,9 @@ export class ProxyCarrier implements Carrier {
   #owed: Rejection = REJECTIONS.upstream_busy;
   #interims = 0;
   #retried = false;
+  /** Whether the whole request body has come. */
+  #sent = false;
+  #bytesBefore = 0;
   #over = false;
 
   constructor(exchange: Exchange, failed: Failed, context: ProxyContext) {
@@ -54,7 +58,7 @@ export class ProxyCarrier implements Carrier {
     this.#body = new Readable({ read: () => this.#exchange.resumeBody() });
     this.#outgoing = undefined;
     this.#expect(REJECTIONS.upstream_busy, this.#context.limits.connectTimeoutMs);
-    this.#context.send(new ProxyRequest(this.#exchange.method, this), this.#body);
+    this.#context.send(new ProxyRequest(this.#exchange.method, this), this.#body, this.#retried);
   }
 
   // ---- the request
@@ -63,6 +67,7 @@ export class ProxyCarrier implements Carrier {
   prepare(outgoing: ClientRequest): void {
     if (this.#over) return void outgoing.destroy();
     this.#outgoing = outgoing;
+    this.#bytesBefore = outgoing.socket?.bytesRead ?? 0;
     const exchange = this.#exchange;
     outgoing.path = exchange.target;
     // Else Node invents a length for a POST without one.
@@ -76,14 +81,17 @@ export class ProxyCarrier implements Carrier {
     });
     this.#awaitConnection(outgoing);
     if (exchange.bodyLength === 0) this.#body.push(null);
+    // The app may answer, or say 100, before the first byte of a body.
+    else outgoing.flushHeaders();
     exchange.carry(this);
   }
 
   #awaitConnection(outgoing: ClientRequest): void {
     const { socket } = outgoing;
-    if (socket?.connecting !== true) return this.#oweAnswer();
+    const owe = (): void => (this.#exchange.bodyLength === 0 || this.#sent ? this.#oweAnswer() : this.#rest());
+    if (socket?.connecting !== true) return owe();
     this.#expect(REJECTIONS.upstream_connect_timeout, this.#context.limits.connectTimeoutMs);
-    socket.once('connect', () => this.#oweAnswer());
+    socket.once('connect', owe);
   }
 
   body(chunk: Buffer): void {
@@ -97,6 +105,7 @@ export class ProxyCarrier implements Carrier {
     const passed = passableTrailers(trailers);
     if (passed !== undefined) this.#outgoing?.addTrailers(pairs(passed));
     this.#body.push(null);
+    this.#sent = true;
     this.#oweAnswer();
   }
 
@@ -171,7 +180,9 @@ export class ProxyCarrier implements Carrier {
 
   #mayRetry(code: string): boolean {
     if (this.#retried || code !== 'ECONNRESET' || this.#incoming !== undefined) return false;
-    return this.#outgoing?.reusedSocket === true && mayRepeat(this.#exchange);
+    const { reusedSocket, socket } = this.#outgoing ?? {};
+    if (reusedSocket !== true || this.#interims > 0 || socket?.bytesRead !== this.#bytesBefore) return false;
+    return mayRepeat(this.#exchange);
   }
 
   #fail(rejection: Rejection): void {

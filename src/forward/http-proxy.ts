@@ -15,7 +15,9 @@ import { ProxyCarrier, type ProxyRequest } from './http-proxy-carrier.ts';
 export type HttpProxyOptions = { readonly upstream: Upstream; readonly limits: ForwardLimits; readonly clock: Clock };
 
 export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyOptions): Forwarder {
-  const agent = new PlainAgent(limits);
+  const agent = new PlainAgent(limits, true);
+  /** A connection for each request: for what must not be sent on a used one again. */
+  const single = new PlainAgent(limits, false);
   const target =
     upstream.kind === 'unix' ? { socketPath: upstream.path } : { host: upstream.host, port: upstream.port };
   // toProxy and prependPath keep the package from parsing the target, selfHandleResponse from writing the answer.
@@ -31,8 +33,8 @@ export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyO
   proxy.on('proxyReq', (outgoing, request) => carrierOf(request).prepare(outgoing));
   proxy.on('proxyRes', (answer, request) => carrierOf(request).answer(answer));
   proxy.on('error', (error, request) => carrierOf(request).broken(error));
-  const send = (request: ProxyRequest, body: Readable): void => {
-    const options = { buffer: body };
+  const send = (request: ProxyRequest, body: Readable, fresh: boolean): void => {
+    const options = { buffer: body, agent: fresh ? single : agent };
     proxy.web(request as never, SINK as never, options);
   };
   return {
@@ -67,8 +69,8 @@ function carrierOf(request: unknown): ProxyCarrier {
 class PlainAgent extends Agent {
   readonly #limits: ForwardLimits;
 
-  constructor(limits: ForwardLimits) {
-    const options: AgentOptions = { keepAlive: true, maxSockets: limits.maxConnections, timeout: limits.idleTimeoutMs };
+  constructor(limits: ForwardLimits, keepAlive: boolean) {
+    const options: AgentOptions = { keepAlive, maxSockets: limits.maxConnections, timeout: limits.idleTimeoutMs };
     super(options);
     this.#limits = limits;
   }

@@ -174,7 +174,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     this.#unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
     this.#pump();
     const exchange = this.#exchange;
-    if (exchange === undefined || this.#unread === undefined) return;
+    if (this.#unread === undefined || (exchange === undefined && !this.blocked)) return;
     // More than one head of what cannot be used yet (pipelined requests, a body nobody carries): the client waits.
     if (this.#unread.length > this.#options.limits.maxHeaderBytes) this.#pauseReading();
   }
@@ -187,6 +187,8 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
       const exchange = this.#exchange;
       const before: Buffer = this.#unread;
       if (this.#wait === Wait.leave || this.#wait === Wait.tunnel) break;
+      // An answer that the client does not take holds the next request back: else its answers would pile up here.
+      if (exchange === undefined && this.blocked) break;
       if (exchange === undefined) this.#readHead(before);
       else if (!this.#requestDone && exchange.carrier !== undefined) this.#readBody(exchange, before);
       else break;
@@ -271,14 +273,14 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
 
   #block(): void {
     this.blocked = true;
-    if (this.#exchange === undefined) return;
+    if (this.#wait === Wait.leave || this.#wait === Wait.tunnel) return;
     this.#waitFor(Wait.client, this.#options.clock() + this.#options.limits.clientTimeoutMs);
   }
 
   #drained(): void {
     this.blocked = false;
     const exchange = this.#exchange;
-    if (exchange === undefined) return;
+    if (exchange === undefined) return this.#awaitRequest();
     if (this.#wait === Wait.client) {
       if (this.#requestDone || this.#paused) this.#waitFor(Wait.app, Number.POSITIVE_INFINITY);
       else this.#waitForBody();
@@ -291,6 +293,12 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
   #nextExchange(exchange: Http1Exchange): void {
     this.#finish(exchange);
     if (!exchange.persistent || this.#options.connections.draining) return this.#leave();
+    if (this.blocked) this.#block();
+    else this.#awaitRequest();
+  }
+
+  #awaitRequest(): void {
+    if (this.#wait === Wait.leave || this.#wait === Wait.tunnel) return;
     this.#waitFor(Wait.request, this.#options.clock() + this.#options.limits.idleTimeoutMs);
     this.#pump();
     this.#resumeReading();

@@ -2,7 +2,7 @@
 
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { RawHeaders } from '../../headers.ts';
-import { findHeadEnd, readFields, readStatusLine } from '../../message/head.ts';
+import { findHeadEnd, hasBareLineFeed, readFields, readStatusLine } from '../../message/head.ts';
 
 export type RawHead = {
   readonly version: string;
@@ -20,7 +20,7 @@ export function readHead(bytes: Buffer, { maxHeaderBytes, maxFields }: HeadLimit
   const end = findHeadEnd(bytes, 0);
   if (end < 0 || end > maxHeaderBytes) {
     if (end >= 0 || bytes.length > maxHeaderBytes + 4) return REJECTIONS.upstream_header_too_large;
-    return startsLikeHttp(bytes) ? undefined : REJECTIONS.upstream_malformed;
+    return startsLikeHttp(bytes) && !hasBareLineFeed(bytes) ? undefined : REJECTIONS.upstream_malformed;
   }
   const text = bytes.toString('latin1', 0, end + 2);
   const line = readStatusLine(text);

@@ -51,6 +51,7 @@ export class AppConnection implements Reader, ChunkSink {
   readonly #pool: Pool;
   #receiver: AnswerReceiver | undefined = undefined;
   #connected = false;
+  #suspended = false;
   #error: unknown = undefined;
   #reading: Reading = Reading.idle;
   #unread: Buffer | undefined = undefined;
@@ -91,7 +92,8 @@ export class AppConnection implements Reader, ChunkSink {
     this.#socket = socket;
     socket.on('connect', () => {
       this.#connected = true;
-      this.proceed();
+      if (this.#suspended) this.suspend();
+      else this.proceed();
     });
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -157,6 +159,7 @@ export class AppConnection implements Reader, ChunkSink {
 
   /** The app owes a byte from now on, and reading goes on. */
   proceed(): void {
+    this.#suspended = false;
     if (this.#connected) {
       this.deadlineMs = this.#patient
         ? Number.POSITIVE_INFINITY
@@ -167,6 +170,7 @@ export class AppConnection implements Reader, ChunkSink {
 
   /** It is the client's turn: the app owes nothing. */
   suspend(): void {
+    this.#suspended = true;
     if (this.#connected) this.deadlineMs = Number.POSITIVE_INFINITY;
   }
 

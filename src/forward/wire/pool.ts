@@ -16,7 +16,7 @@ export interface Borrower {
   starved(): void;
 }
 
-type Waiting = { readonly borrower: Borrower; readonly deadlineMs: number };
+type Waiting = { readonly borrower: Borrower; readonly fresh: boolean; readonly deadlineMs: number };
 
 export type PoolOptions = { readonly upstream: Upstream; readonly limits: ForwardLimits; readonly clock: Clock };
 
@@ -47,7 +47,10 @@ export class Pool {
     const free = fresh ? undefined : this.#free.pop();
     if (free !== undefined) return borrower.lend(free);
     if (this.#open.size < this.limits.maxConnections || this.#evict()) return borrower.lend(this.#dial());
-    this.#queue.push({ borrower, deadlineMs: this.clock() + this.limits.connectTimeoutMs });
+    const waiting = { borrower, fresh, deadlineMs: this.clock() + this.limits.connectTimeoutMs };
+    // Who lost a connection through no fault of its own has waited already.
+    if (fresh) this.#queue.unshift(waiting);
+    else this.#queue.push(waiting);
     this.#watch();
   }
 
@@ -58,7 +61,7 @@ export class Pool {
 
   /** A connection whose exchange is complete on both sides. */
   takeBack(connection: AppConnection): void {
-    if (this.#closing) return connection.destroy();
+    if (this.#closing || this.#apart.has(connection) || this.#queue[0]?.fresh === true) return connection.destroy();
     const next = this.#queue.shift();
     if (next !== undefined) next.borrower.lend(connection);
     else this.#free.push(connection);

@@ -47,6 +47,8 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   // ---- Borrower
 
   lend(connection: AppConnection): void {
+    // Its client left while it waited.
+    if (this.#exchange.finished) return this.#pool.takeBack(connection);
     this.#connection = connection;
     connection.send(this.#exchange, this);
     if (this.#exchange.bodyLength !== 0) connection.suspend();
