@@ -180,8 +180,9 @@ export class ProxyCarrier implements Carrier {
 
   #mayRetry(code: string): boolean {
     if (this.#retried || code !== 'ECONNRESET' || this.#incoming !== undefined) return false;
-    const { reusedSocket, socket } = this.#outgoing ?? {};
-    if (reusedSocket !== true || this.#interims > 0 || socket?.bytesRead !== this.#bytesBefore) return false;
+    // Node's own reusedSocket is not set where a waiting request gets a socket the moment it is free.
+    const used = this.#bytesBefore > 0;
+    if (!used || this.#interims > 0 || this.#outgoing?.socket?.bytesRead !== this.#bytesBefore) return false;
     return mayRepeat(this.#exchange);
   }
 
