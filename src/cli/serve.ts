@@ -23,20 +23,21 @@ export async function serve(config: Config): Promise<number> {
         log.fatal({ err: error }, 'uncaught exception');
         resolve(FAILED);
       });
-      startSidecar(config, { output, metrics, version }).then((sidecar) => {
-        if (!isPatched(process.version))
-          log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
-        onSignals({
-          stop: (signal) => {
-            log.info({ signal }, 'stopping');
-            sidecar.stop().then(() => resolve(STOPPED), reject);
-          },
-          stopNow: () => resolve(FAILED),
-          reload: () => sidecar.reload(),
-        });
-      }, reject);
+      const starting = startSidecar(config, { output, metrics, version });
+      starting.catch(reject);
+      // From the first moment on: to PID 1 of a container, a signal that nobody handles is lost.
+      onSignals({
+        stop: (signal) => {
+          log.info({ signal }, 'stopping');
+          starting.then((sidecar) => sidecar.stop()).then(() => resolve(STOPPED), reject);
+        },
+        stopNow: () => resolve(FAILED),
+        reload: () => starting.then((sidecar) => sidecar.reload(), reject),
+      });
+      if (!isPatched(process.version))
+        log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
     });
   } finally {
-    await output.flush();
+    await output.end();
   }
 }
