@@ -149,7 +149,7 @@ describe('the origin form of an absolute target', () => {
   ];
   for (const [target, authority, path] of rows) {
     test(`of ${JSON.stringify(target)} is ${JSON.stringify([authority ?? null, path])}`, () => {
-      assert.deepEqual(originForm(target), [authority, path]);
+      assert.deepEqual(originForm(target, 'GET'), [authority, path]);
     });
   }
 });
