@@ -16,7 +16,7 @@ export function withTables(readme: string): string {
 function optionsTable(): string {
   const rows = OPTION_NAMES.map((name) => {
     const { takes, default: value, help } = OPTIONS[name];
-    return `| \`--${`${name} ${escapeBars(takes)}`.trim()}\` | \`${value}\` | ${escapeBars(help)} |`;
+    return `| \`--${`${name} ${escapeCell(takes)}`.trim()}\` | \`${value}\` | ${escapeCell(help)} |`;
   });
   const config = `| \`--config FILE\` | none | YAML or JSON file with these options as keys; its own variable is \`${variableOf('config')}\`. |`;
   return ['| Option | Default | Meaning |', '|---|---|---|', ...rows, config].join('\n');
@@ -25,12 +25,12 @@ function optionsTable(): string {
 function metricsTable(): string {
   const metrics = createMetrics({ version: '', node: '', openssl: '' });
   const rows = metrics.describe().map(({ name, type, labels, help }) => {
-    return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${escapeBars(help)} |`;
+    return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${escapeCell(help)} |`;
   });
   return ['| Metric | Type | Labels | Meaning |', '|---|---|---|---|', ...rows].join('\n');
 }
 
-function escapeBars(text: string): string {
+function escapeCell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 

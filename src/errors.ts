@@ -80,7 +80,7 @@ const TABLE = {
     'upstream',
     'The app closed the connection before its answer was complete.',
   ],
-  upstream_malformed: [502, 'http_protocol_error', 'upstream', "The app's answer is not valid HTTP/1.1."],
+  upstream_malformed: [502, 'http_protocol_error', 'upstream', "The app's answer is not valid HTTP."],
   upstream_ambiguous: [502, 'http_protocol_error', 'upstream', "The length of the app's answer is ambiguous."],
   upstream_header_too_large: [
     502,
@@ -92,7 +92,7 @@ const TABLE = {
     502,
     'http_upgrade_failed',
     'upstream',
-    'The app changed to a protocol that was not asked for.',
+    'The app does not offer the protocol that was asked for, or changed to another one.',
   ],
   // Ourselves
   draining: [503, 'destination_unavailable', 'sidecar', 'The sidecar is stopping.'],

@@ -38,12 +38,16 @@ export interface Exchange {
   headers: RawHeaders;
   /** What HTTP/2 named beside the fields (`:authority`); undefined in HTTP/1. */
   readonly authority: string | undefined;
+  /** `:protocol` of an extended CONNECT (RFC 8441), which HTTP/2 has in place of an upgrade; else undefined. */
+  readonly connectProtocol: string | undefined;
   /** The authority that the client asked for, with its port if it gave one. Set by the authority policy. */
   host: string;
   /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for one whose end is found as it comes. Set by the gate. */
   bodyLength: number;
   /** The protocol that the client wants to change to, as it wrote it. Set by the framing policy. */
   upgrade: string | undefined;
+  /** Whether it is a gRPC call: silence is normal, and failures are told in gRPC's way. Set by the grpc policy. */
+  grpc: boolean;
   /** Whether the client lets its connection stay open after this exchange. Set by the framing policy. */
   persistent: boolean;
   requestId: string;
@@ -78,7 +82,7 @@ export interface Exchange {
   end(trailers: RawHeaders | undefined): void;
   /** Breaks the answer off so that the client sees a failure, never a complete answer. */
   cut(): void;
-  /** Answers 101 and hands the client's byte stream over. The exchange finishes when the stream closes. */
+  /** Answers 101 (200 in HTTP/2) and hands the client's byte stream over. The exchange finishes when the stream closes. */
   switchProtocols(reason: string, headers: RawHeaders): Duplex;
 }
 

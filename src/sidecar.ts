@@ -5,8 +5,8 @@ import { createAppHealth } from './admin/health.ts';
 import type { Config } from './config/config.ts';
 import type { Address } from './config/parse.ts';
 import { ConfigError } from './errors.ts';
-import { ANSWER_HEAD_BYTES, chooseForwarder, type ForwardLimits, upstreamName } from './forward/forward.ts';
-import { createWireForwarder } from './forward/wire/wire.ts';
+import { createForwarder } from './forward/choice.ts';
+import { ANSWER_HEAD_BYTES, type ForwardLimits, upstreamName } from './forward/forward.ts';
 import { openIdentity } from './identity/identity.ts';
 import { watchFiles } from './identity/watch.ts';
 import { drain } from './lifecycle/drain.ts';
@@ -44,11 +44,16 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     maxHeaderBytes: ANSWER_HEAD_BYTES,
     maxFields: MAX_FIELDS,
   };
-  const wire = createWireForwarder({ upstream: config.upstream, limits, clock });
-  const forwarder =
-    config.forwarder === 'wire' ? wire : chooseForwarder(await loadHttpProxy(config, limits, clock), wire);
+  const { upstream, upstreamProtocol } = config;
+  const forwarder = await createForwarder({
+    upstream,
+    upstreamProtocol,
+    forwarder: config.forwarder,
+    limits,
+    clock,
+  });
 
-  const appAuthority = config.upstream.kind === 'tcp' ? upstreamName(config.upstream) : 'localhost';
+  const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const pipeline = createPipeline({
     policies: createPolicies({ appAuthority }),
     onward: forwarder,
@@ -78,7 +83,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     metrics.draining.set(state === 'draining' ? 1 : 0);
     log.info({ state }, 'state');
   });
-  const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
+  const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics });
 
   const listen = await open('--listen', config.listen, listener.open);
@@ -95,7 +100,8 @@ export async function startSidecar(config: Config, { output, metrics, version }:
   const served = {
     listen,
     admin: adminAddress,
-    upstream: upstreamName(config.upstream),
+    upstream: upstreamName(upstream),
+    upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
     forwarder: carries,
     certificate,
   };
@@ -123,11 +129,6 @@ export async function startSidecar(config: Config, { output, metrics, version }:
       log.info({ cut }, 'stopped');
     },
   };
-}
-
-async function loadHttpProxy(config: Config, limits: ForwardLimits, clock: () => number) {
-  const { createHttpProxyForwarder } = await import('./forward/http-proxy.ts');
-  return createHttpProxyForwarder({ upstream: config.upstream, limits, clock });
 }
 
 async function open(flag: string, address: Address, openAt: (address: Address) => Promise<Bound>): Promise<Bound> {

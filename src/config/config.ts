@@ -58,8 +58,14 @@ function find(name: OptionName, flags: Flags, env: Environment, file: Flags, con
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
 
-function contradictions({ listen, admin, upstream, drainDelay, drainTimeout }: Config): string[] {
+function contradictions(config: Config): string[] {
+  const { listen, admin, upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
   const problems: string[] = [];
+  const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;
+  if (h2cUpstream && upstreamProtocol === 'http1')
+    problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
+  if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
+    problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
   if (upstream.kind === 'tcp' && upstream.port === listen.port && meetsItself(listen.host, upstream.host)) {
     problems.push(
       `--upstream and --listen are the same port ${listen.port}: the sidecar would call itself; give the app its own port`,

@@ -59,7 +59,14 @@ export const OPTIONS = {
     default: 'http://localhost:80',
     takes: 'URL',
     parse: parseUpstream,
-    help: 'The app: http://HOST:PORT or unix:/PATH.',
+    help: 'The app: http://HOST:PORT, h2c://HOST:PORT (HTTP/2 in clear text for all) or unix:/PATH.',
+  }),
+  'upstream-protocol': option({
+    group: 'Traffic',
+    default: 'auto',
+    takes: 'auto|http1|h2c',
+    parse: parseWord('auto', 'http1', 'h2c'),
+    help: 'What is spoken to the app: auto is HTTP/1.1, and HTTP/2 in clear text (h2c) for gRPC.',
   }),
   forwarder: option({
     group: 'Traffic',

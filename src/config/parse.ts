@@ -88,19 +88,19 @@ export function parseAddressOrOff(text: string): Address | 'off' {
 }
 
 export type UpstreamAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
   | { readonly kind: 'unix'; readonly path: string };
 
-/** `http://HOST:PORT` (port 80 when left out) or `unix:/PATH`. */
+/** `http://HOST:PORT` or `h2c://HOST:PORT` (port 80 when left out), or `unix:/PATH`. */
 export function parseUpstream(text: string): UpstreamAddress {
   if (text.startsWith('unix:/')) return { kind: 'unix', path: text.slice('unix:'.length) };
-  const [, bracketed, plain, port] =
-    /^http:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\/?$/.exec(text) ?? [];
+  const [, scheme, bracketed, plain, port] =
+    /^(http|h2c):\/\/(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?\/?$/.exec(text) ?? [];
   const host = bracketed ?? plain;
   const number = port === undefined ? 80 : Number(port);
   if (host === undefined || number < 1 || number > 65535)
-    throw new Malformed('http://HOST:PORT or unix:/PATH, without a path behind the port');
-  return { kind: 'tcp', host, port: number };
+    throw new Malformed('http://HOST:PORT, h2c://HOST:PORT or unix:/PATH, without a path behind the port');
+  return { kind: 'tcp', host, port: number, ...(scheme === 'h2c' && { h2c: true }) };
 }
 
 /** One of a few words. */

@@ -4,7 +4,7 @@
 
 import { errorCode, REJECTIONS, type Reason, type Rejection } from '../errors.ts';
 import { UNKNOWN_LENGTH } from '../exchange.ts';
-import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
+import { endToEnd, fieldValue, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
 import { readContentLength } from '../message/head.ts';
 
 export type AnswerHead = {
@@ -14,6 +14,7 @@ export type AnswerHead = {
   readonly headers: RawHeaders;
   /** Bytes of the body that follows: 0 for none, UNKNOWN_LENGTH for chunked or until the connection closes. */
   readonly bodyLength: number;
+  /** Of unknown length, and its end is marked. */
   readonly chunked: boolean;
   /** Whether the app keeps the connection open after this answer. */
   readonly persistent: boolean;
@@ -25,6 +26,7 @@ export type AnswerHead = {
 
 const CONTENT_TYPE_LENGTH = 'content-type'.length;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
+const VERSIONS = ['1.1', '1.0', '2'];
 const NOTHING: ReadonlySet<Kind> = new Set();
 const LENGTH: ReadonlySet<Kind> = new Set([Kind.contentLength]);
 
@@ -40,7 +42,7 @@ type Findings = {
 };
 
 /**
- * `method` is that of the request, `version` the digits of the status line. Not for 1xx answers.
+ * `method` is that of the request, `version` the digits of the status line, '2' for HTTP/2. Not for 1xx answers.
  * RFC 9112 section 6.3 gives the order of the rules; where it lets a proxy repair, this refuses.
  */
 export function readAnswer(
@@ -50,16 +52,17 @@ export function readAnswer(
   reason: string,
   raw: RawHeaders,
 ): AnswerHead | Rejection {
-  if (status < 200 || status > 599 || (version !== '1.1' && version !== '1.0')) return REJECTIONS.upstream_malformed;
+  if (status < 200 || status > 599 || !VERSIONS.includes(version)) return REJECTIONS.upstream_malformed;
   const found = inspect(raw);
   const { lengths, length, codings } = found;
   // A length that Connection names would be taken out, and the client would read the body in another way than we do.
   if (found.connection.includes('content-length')) return REJECTIONS.upstream_ambiguous;
   if (lengths > 1 || length < 0 || codings > 1 || (lengths > 0 && codings > 0)) return REJECTIONS.upstream_ambiguous;
-  if (codings === 1 && (found.coding !== 'chunked' || version === '1.0')) return REJECTIONS.upstream_ambiguous;
+  if (codings === 1 && (found.coding !== 'chunked' || version !== '1.1')) return REJECTIONS.upstream_ambiguous;
 
   const bodiless = method === 'HEAD' || status === 204 || status === 304;
-  const chunked = codings === 1 && !bodiless;
+  // HTTP/2 frames every body, whatever its length, so that trailers may follow.
+  const chunked = !bodiless && (version === '2' ? lengths === 0 : codings === 1);
   const untilClose = !bodiless && !chunked && lengths === 0;
   const bodyLength = bodiless ? 0 : chunked || untilClose ? UNKNOWN_LENGTH : length;
   // A 204 has no length to speak of (RFC 9110 section 8.6); HEAD and 304 tell that of the body they leave out.
@@ -121,8 +124,8 @@ function note(found: Findings, kind: Kind, name: string, value: string): void {
   }
 }
 
-/** Whether what readAnswer() gave is a rejection. */
-export function isRejection(result: AnswerHead | Rejection): result is Rejection {
+/** Whether what a reader gave is a rejection. */
+export function isRejection<T extends object>(result: T | Rejection): result is Rejection {
   return 'error' in result;
 }
 
@@ -165,4 +168,9 @@ const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
  */
 export function mayRepeat({ method, bodyLength }: { readonly method: string; readonly bodyLength: number }): boolean {
   return bodyLength === 0 && IDEMPOTENT.includes(method);
+}
+
+/** Whether an interim answer goes to the client: 100 only to one that waits for it, the others to all. */
+export function passesInterim(status: number, requestHeaders: RawHeaders): boolean {
+  return status !== 100 || fieldValue(requestHeaders, 'expect') !== undefined;
 }

@@ -14,7 +14,7 @@ export interface Forwarder {
 
 /** Where the app is: an address or a unix socket. */
 export type Upstream =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
   | { readonly kind: 'unix'; readonly path: string };
 
 /** Time-outs in milliseconds, sizes in bytes. */
@@ -31,21 +31,6 @@ export type ForwardLimits = {
 export const ANSWER_HEAD_BYTES = 32 * 1024;
 /** More interim answers to one request than any app sends. */
 export const MAX_INTERIM = 32;
-
-/** Upgrades and HTTP/2 clients are carried by our own forwarder, whichever was chosen for the rest. */
-export function chooseForwarder(chosen: Forwarder, ours: Forwarder): Forwarder {
-  return {
-    forward(exchange, failed) {
-      const { upgrade, protocol } = exchange;
-      if (upgrade === undefined && protocol !== 'h2') chosen.forward(exchange, failed);
-      else ours.forward(exchange, failed);
-    },
-    close() {
-      chosen.close();
-      ours.close();
-    },
-  };
-}
 
 /** `host:port` of the app, for messages and for requests that name no host. */
 export function upstreamName(upstream: Upstream): string {

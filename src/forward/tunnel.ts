@@ -1,13 +1,13 @@
 // A connection after its 101: bytes both ways, half-closed directions kept, until both ends have closed or one breaks.
 // The head was checked before (connection.ts); nothing of either side's bytes is read here.
 
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
 import { endToEnd, fieldValue, type RawHeaders } from '../headers.ts';
+import { acceptOf } from '../message/websocket.ts';
 
 /** Answers the client with the app's 101 and joins the two streams. */
-export function splice(exchange: Exchange, reason: string, raw: RawHeaders, app: Socket): void {
+export function splice(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {
   const headers = endToEnd(raw, false, new Set());
   headers.push('Connection', 'Upgrade', 'Upgrade', fieldValue(raw, 'upgrade') ?? '');
   const client = exchange.switchProtocols(reason, headers);
@@ -20,13 +20,13 @@ export function splice(exchange: Exchange, reason: string, raw: RawHeaders, app:
   // Not the hot path: pipe() brings back-pressure, and passes the end of one direction on without closing the other.
   client.pipe(app);
   app.pipe(client);
-  app.on('close', () => endWith(client, app));
+  app.on('close', () => endWith(exchange, app));
 }
 
 /** The app's side is closed: a clean end lets the client read the rest, a broken one cuts it. */
-function endWith(client: Duplex, app: Socket): void {
+function endWith(exchange: Exchange, app: Duplex): void {
   if (app.readableEnded && app.writableFinished) return;
-  client.destroy();
+  exchange.cut();
 }
 
 /** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */
@@ -40,4 +40,13 @@ export function agreesTo(upgrade: string | undefined, headers: RawHeaders): bool
     agreed++;
   }
   return agreed === 1;
+}
+
+/**
+ * Whether the app proved that it read our handshake (RFC 6455 section 4.1). A client of HTTP/1.1 made its own key and
+ * looks for itself; for one of HTTP/2 nobody but us knows it.
+ */
+export function provesHandshake({ protocol, headers }: Exchange, answer: RawHeaders): boolean {
+  if (protocol !== 'h2') return true;
+  return fieldValue(answer, 'sec-websocket-accept') === acceptOf(fieldValue(headers, 'sec-websocket-key') ?? '');
 }

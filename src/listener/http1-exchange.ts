@@ -22,6 +22,8 @@ export class Http1Exchange implements Exchange {
   target: string;
   headers: RawHeaders;
   readonly authority = undefined;
+  readonly connectProtocol = undefined;
+  grpc = false;
   host = '';
   bodyLength = 0;
   upgrade: string | undefined = undefined;

@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { REJECTIONS, type Reason, type Rejection } from '../errors.ts';
 import { type Carrier, type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
+import { fieldsOf } from '../message/http2-fields.ts';
 import type { Http2Connection } from './http2.ts';
 
 export class Http2Exchange implements Exchange {
@@ -17,6 +18,8 @@ export class Http2Exchange implements Exchange {
   target: string;
   headers: RawHeaders;
   readonly authority: string | undefined;
+  readonly connectProtocol: string | undefined;
+  grpc = false;
   host = '';
   bodyLength: number;
   upgrade: string | undefined = undefined;
@@ -39,6 +42,8 @@ export class Http2Exchange implements Exchange {
   #requestDone = false;
   #blocked = false;
   #answerDone = false;
+  /** The stream has been handed over; nothing of this class reads or writes it any more. */
+  #tunnel = false;
 
   constructor(connection: Http2Connection, stream: ServerHttp2Stream, startedMs: number, request: Http2Request) {
     this.connection = connection;
@@ -47,6 +52,7 @@ export class Http2Exchange implements Exchange {
     this.method = request.method;
     this.target = request.path;
     this.authority = request.authority;
+    this.connectProtocol = request.protocol;
     this.headers = request.headers;
     this.bodyLength = request.ended ? 0 : UNKNOWN_LENGTH;
     stream.on('error', ignoreError);
@@ -149,15 +155,25 @@ export class Http2Exchange implements Exchange {
     }
     if (chunk === undefined) this.#stream.end();
     else this.#stream.end(chunk);
-    this.#endRequest();
+    // A stream that is closed sends no trailers: it is done after them.
+    if (!this.#mayTrail) this.#endRequest();
   }
 
   cut(): void {
     if (!this.finished) this.#stream.destroy(new Error('cut'));
   }
 
-  switchProtocols(): Duplex {
-    throw new Error('HTTP/2 has no 101');
+  /** RFC 8441 section 5: 200, and the proof of the handshake is left out. */
+  switchProtocols(_reason: string, headers: RawHeaders): Duplex {
+    this.answered = true;
+    this.status = 200;
+    this.#tunnel = true;
+    this.#rest();
+    const head = fieldsOf(headers);
+    delete head['sec-websocket-accept'];
+    head[':status'] = 200;
+    if (!this.#stream.closed) this.#stream.respond(head);
+    return this.#stream;
   }
 
   expire(): void {
@@ -174,8 +190,9 @@ export class Http2Exchange implements Exchange {
   }
 
   #trail(): void {
-    if (this.#trailers === undefined) this.#stream.close();
-    else this.#stream.sendTrailers(fieldsOf(this.#trailers));
+    this.#stream.sendTrailers(fieldsOf(this.#trailers ?? []));
+    // Node sends them in an immediate of its own, and not at all once the stream is closed.
+    if (!this.#requestDone) setImmediate(() => this.#endRequest());
   }
 
   #send(chunk: Buffer): void {
@@ -187,13 +204,15 @@ export class Http2Exchange implements Exchange {
 
   /** The app has answered before it took the whole request: the client is told to stop, without an error. */
   #endRequest(): void {
-    if (!this.#requestDone && this.bodyLength !== 0) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    const open = this.connectProtocol !== undefined || (!this.#requestDone && this.bodyLength !== 0);
+    if (open && !this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   // ---- time and ends
 
   #awaitBody(): void {
-    if (!this.#blocked) this.#awaitClient();
+    // A call of gRPC may be silent for hours.
+    if (!this.#blocked && !this.grpc) this.#awaitClient();
   }
 
   #awaitClient(): void {
@@ -207,7 +226,7 @@ export class Http2Exchange implements Exchange {
   #drained(): void {
     this.#blocked = false;
     this.#rest();
-    if (!this.#answerDone) this.#carrier?.drained();
+    if (!this.#answerDone && !this.#tunnel) this.#carrier?.drained();
   }
 
   #break(reason: Reason): void {
@@ -223,7 +242,7 @@ export class Http2Exchange implements Exchange {
     this.finished = true;
     this.deadlineMs = Number.POSITIVE_INFINITY;
     const complete = this.#answerDone && this.#stream.writableFinished;
-    if (!complete) this.rejection ??= REJECTIONS.client_gone;
+    if (!complete && !this.#tunnel) this.rejection ??= REJECTIONS.client_gone;
     if (!this.answered) this.status = this.rejection?.status ?? REJECTIONS.client_gone.status;
     const carrier = this.#carrier;
     this.#carrier = undefined;
@@ -237,23 +256,12 @@ export type Http2Request = {
   readonly method: string;
   readonly path: string;
   readonly authority: string | undefined;
+  /** `:protocol` of an extended CONNECT. */
+  readonly protocol: string | undefined;
   readonly headers: RawHeaders;
   /** No body follows. */
   readonly ended: boolean;
 };
-
-/** Node's shape of fields: lower-case names, same-named ones as a list. */
-function fieldsOf(headers: RawHeaders): OutgoingHttpHeaders {
-  const fields: OutgoingHttpHeaders = Object.create(null) as OutgoingHttpHeaders;
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = (headers[i] as string).toLowerCase();
-    const value = headers[i + 1] as string;
-    const known = fields[name];
-    if (known === undefined) fields[name] = value;
-    else fields[name] = Array.isArray(known) ? [...known, value] : [String(known), value];
-  }
-  return fields;
-}
 
 function ignoreError(): void {
   // A close always follows.

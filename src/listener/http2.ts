@@ -32,6 +32,8 @@ export function http2Options(maxHeaderBytes: number, maxFields: number): ServerO
       initialWindowSize: STREAM_WINDOW,
       maxHeaderListSize: maxHeaderBytes,
       enablePush: false,
+      // WebSockets (RFC 8441); browsers use a connection of HTTP/1.1 for them otherwise.
+      enableConnectProtocol: true,
     },
     // Above our own cap, cookie crumbs and pseudo fields included: our 431 is clearer than Node's reset.
     maxHeaderListPairs: maxFields * 4,
@@ -133,11 +135,18 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   }
 }
 
-const NO_REQUEST: Http2Request = { method: '', path: '', authority: undefined, headers: [], ended: false };
+const NO_REQUEST: Http2Request = {
+  method: '',
+  path: '',
+  authority: undefined,
+  protocol: undefined,
+  headers: [],
+  ended: false,
+};
 
 /** Undefined when the fields are no request (RFC 9113 section 8.3.1); cookie crumbs are joined (section 8.2.3). */
 function readRequest(raw: RawHeaders, ended: boolean): Http2Request | undefined {
-  const pseudo = { method: '', path: '', authority: undefined as string | undefined, scheme: '' };
+  const pseudo: Pseudo = { method: '', path: '', authority: undefined, protocol: undefined, scheme: '' };
   const headers: RawHeaders = [];
   let cookieAt = -1;
   for (let i = 0; i < raw.length; i += 2) {
@@ -154,16 +163,20 @@ function readRequest(raw: RawHeaders, ended: boolean): Http2Request | undefined 
       headers.push(name, value);
     }
   }
-  const { method, path, authority, scheme } = pseudo;
+  const { method, path, authority, protocol, scheme } = pseudo;
   if (!isToken(method) || !isVisible(path) || scheme !== 'https') return undefined;
-  return { method, path, authority, headers, ended };
+  return { method, path, authority, protocol, headers, ended };
 }
 
-function setPseudo(
-  pseudo: { method: string; path: string; authority: string | undefined; scheme: string },
-  name: string,
-  value: string,
-): boolean {
+type Pseudo = {
+  method: string;
+  path: string;
+  authority: string | undefined;
+  protocol: string | undefined;
+  scheme: string;
+};
+
+function setPseudo(pseudo: Pseudo, name: string, value: string): boolean {
   switch (name) {
     case ':method':
       pseudo.method = value;
@@ -173,6 +186,9 @@ function setPseudo(
       return true;
     case ':authority':
       pseudo.authority = value;
+      return true;
+    case ':protocol':
+      pseudo.protocol = value;
       return true;
     case ':scheme':
       pseudo.scheme = value;

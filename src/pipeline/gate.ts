@@ -32,6 +32,8 @@ type Rule = readonly [broken: (exchange: Exchange, found: Findings) => boolean, 
 /** Fields that the app needs; a client that names one in Connection wants it removed on the way (RFC 9110 section 7.6.1). */
 const NEVER_NOMINATED = ['host', 'content-length', 'cookie', 'authorization'];
 const FORBIDDEN_METHODS = ['CONNECT', 'TRACE'];
+/** The only protocol of an extended CONNECT that is translated. */
+const WEBSOCKET = 'websocket';
 
 const RULES: readonly Rule[] = [
   [
@@ -63,7 +65,7 @@ const RULES: readonly Rule[] = [
   [(x, f) => f.codings > 0 && x.protocol === 'http/1.0', 'bad_framing', 'RFC 9112 section 6.1: faulty in HTTP/1.0'],
   [(_, f) => f.lengths > 1 || f.length < 0, 'bad_framing', 'RFC 9110 section 8.6; CVE-2018-7159, CVE-2023-40225'],
   [
-    (x) => FORBIDDEN_METHODS.includes(x.method),
+    (x) => FORBIDDEN_METHODS.includes(x.method) && x.connectProtocol !== WEBSOCKET,
     'bad_method',
     'RFC 9110 sections 9.3.6 and 9.3.8: no tunnel, no echo of credentials',
   ],
@@ -91,6 +93,11 @@ const RULES: readonly Rule[] = [
     'bad_upgrade',
     'CVE-2026-58055: a body before the 101 desynchronises',
   ],
+  [
+    (x) => x.connectProtocol !== undefined && (x.method !== 'CONNECT' || x.bodyLength === 0),
+    'bad_upgrade',
+    'RFC 8441 section 4: the stream stays open, it carries the other protocol',
+  ],
   [(x, f) => isWebSocket(x, f) && !isHandshake(x), 'bad_upgrade', 'RFC 6455 section 4.2.1'],
 ];
 
@@ -102,7 +109,7 @@ export const gate = {
     exchange.target = found.path;
     exchange.host = found.host;
     exchange.bodyLength = bodyLength(exchange, found);
-    exchange.upgrade = asksUpgrade(exchange, found) ? found.upgrade : undefined;
+    exchange.upgrade = exchange.connectProtocol ?? (asksUpgrade(exchange, found) ? found.upgrade : undefined);
     exchange.persistent = persists(exchange, found.connection);
     return undefined;
   },
@@ -130,7 +137,11 @@ function settleAuthority(found: Findings, authority: string): void {
 }
 
 /** HTTP/1 has no body unless it says so; HTTP/2 has said it with the flag that ends a stream. */
-function bodyLength({ protocol, bodyLength: before }: Exchange, { codings, lengths, length }: Findings): number {
+function bodyLength(
+  { protocol, connectProtocol, bodyLength: before }: Exchange,
+  { codings, lengths, length }: Findings,
+): number {
+  if (connectProtocol !== undefined) return 0;
   if (protocol !== 'h2') return codings > 0 ? UNKNOWN_LENGTH : length;
   return before !== 0 && lengths > 0 ? length : before;
 }
@@ -172,6 +183,7 @@ function note(found: Findings, kind: Kind, value: string): void {
  * an offer that may be ignored, and h2c, TLS or another HTTP would carry requests past every policy.
  */
 function asksUpgrade(exchange: Exchange, found: Findings): boolean {
+  if (exchange.connectProtocol !== undefined) return true;
   if (found.upgrades !== 1 || exchange.protocol !== 'http/1.1') return false;
   if (found.connection?.includes('upgrade') !== true) return false;
   const wanted = found.upgrade.toLowerCase();
@@ -179,7 +191,7 @@ function asksUpgrade(exchange: Exchange, found: Findings): boolean {
 }
 
 function isWebSocket(exchange: Exchange, found: Findings): boolean {
-  return asksUpgrade(exchange, found) && found.upgrade.toLowerCase() === 'websocket';
+  return exchange.protocol !== 'h2' && asksUpgrade(exchange, found) && found.upgrade.toLowerCase() === WEBSOCKET;
 }
 
 function isHandshake(exchange: Exchange): boolean {

@@ -5,6 +5,7 @@ import { STATUS_CODES } from 'node:http';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange, Handler } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
+import { grpcFailure } from './grpc.ts';
 import type { Policy } from './policies.ts';
 
 /** What carries an accepted exchange to the app. It must answer, or call failed(), or see gone(). */
@@ -62,6 +63,18 @@ export function createPipeline({ policies, onward, observer, now }: PipelineOpti
 }
 
 function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
+  const common = [
+    'Date',
+    now.toUTCString(),
+    'Proxy-Status',
+    `tls-sidecar; error=${rejection.error}; details=${rejection.reason}`,
+  ];
+  if (exchange.grpc) {
+    exchange.answer(200, 'OK', [...grpcFailure(rejection), ...common], 0);
+    // What the call came to, in log and metrics.
+    exchange.status = rejection.status;
+    return exchange.end(undefined);
+  }
   const body = Buffer.from(explain(rejection, exchange));
   const headers: RawHeaders = [
     'Content-Type',
@@ -70,10 +83,7 @@ function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
     String(body.length),
     'Cache-Control',
     'no-store',
-    'Date',
-    now.toUTCString(),
-    'Proxy-Status',
-    `tls-sidecar; error=${rejection.error}; details=${rejection.reason}`,
+    ...common,
   ];
   exchange.answer(rejection.status, STATUS_CODES[rejection.status] ?? 'Error', headers, body.length);
   if (exchange.method !== 'HEAD') exchange.write(body);

@@ -4,7 +4,9 @@ import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { forwarded } from './forwarded.ts';
 import { gate } from './gate.ts';
+import { grpc } from './grpc.ts';
 import { plaintext } from './plaintext.ts';
+import { webSocket } from './websocket.ts';
 
 export interface Policy {
   readonly name: string;
@@ -20,7 +22,9 @@ export type PolicyOptions = {
 export function createPolicies(options: PolicyOptions): readonly Policy[] {
   return [
     plaintext, // first: a client on the wrong scheme is told so, whatever else is wrong
+    grpc, // before the gate, which may refuse: it says how a refusal is told
     gate, // before anything reads a field: all that follow rely on what it settled
+    webSocket, // after the gate has found it acceptable; from here on it is like one of HTTP/1.1
     forwarded(options.appAuthority), // last: nothing may edit the list after our fields are set
   ];
 }

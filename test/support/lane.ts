@@ -14,6 +14,8 @@ export type Forwarder = (typeof FORWARDERS)[number];
 export interface Lane {
   readonly forwarder: Forwarder;
   readonly sidecar: Sidecar;
+  /** What verifies the sidecar's certificate, for localhost; PEM. */
+  readonly ca: string;
   connect(): Promise<RawClient>;
   /** Log lines that tell of a defect of ours, whatever the test was about. */
   readonly defects: readonly string[];
@@ -28,12 +30,12 @@ export type LaneOptions = {
   readonly args?: readonly string[];
 };
 
-type Files = { readonly cert: string; readonly key: string };
+type Files = { readonly cert: string; readonly key: string; readonly ca: string };
 let files: Promise<Files> | undefined;
 
 export async function openLane({ forwarder, upstream, args = [] }: LaneOptions): Promise<Lane> {
   files ??= makeCertificate();
-  const { cert, key } = await files;
+  const { cert, key, ca } = await files;
   const url = typeof upstream === 'number' ? `http://127.0.0.1:${upstream}` : upstream;
   const own = ['--cert', cert, '--key', key, '--listen', '127.0.0.1:0', '--admin', 'off', '--upstream', url];
   const sidecar = await startSidecar({ args: [...own, '--forwarder', forwarder, ...args] });
@@ -41,6 +43,7 @@ export async function openLane({ forwarder, upstream, args = [] }: LaneOptions):
   return {
     forwarder,
     sidecar,
+    ca,
     connect: () => connect({ port: sidecar.port }),
     get defects() {
       const lines = sidecar.logs.filter(isDefect).map((line) => JSON.stringify(line));
@@ -63,8 +66,9 @@ function isDefect(line: Readonly<Record<string, unknown>>): boolean {
 async function makeCertificate(): Promise<Files> {
   const dir = mkdtempSync(join(tmpdir(), 'tls-sidecar-lane-'));
   process.on('exit', () => rmSync(dir, { recursive: true, force: true }));
-  const issued = await (await createAuthority()).issue({ dns: ['localhost'] });
-  const made = { cert: join(dir, 'tls.crt'), key: join(dir, 'tls.key') };
+  const authority = await createAuthority();
+  const issued = await authority.issue({ dns: ['localhost'] });
+  const made = { cert: join(dir, 'tls.crt'), key: join(dir, 'tls.key'), ca: authority.pem };
   writeFileSync(made.cert, issued.chain);
   writeFileSync(made.key, issued.key, { mode: 0o600 });
   return made;

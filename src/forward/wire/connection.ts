@@ -270,7 +270,9 @@ export class AppConnection implements Reader, ChunkSink {
     this.#reading = Reading.idle;
     this.#given.length = 0;
     this.#ahead = false;
-    if (!this.#requestDone || !this.#persistent || surplus || this.#idleMs <= 0 || this.#socket.readableEnded) {
+    // Servers hand the socket of an upgrade to somebody else, even where it is refused: nobody there reads a next request.
+    const reusable = this.#requestDone && this.#persistent && this.#upgrade === undefined && this.#idleMs > 0;
+    if (!reusable || surplus || this.#socket.readableEnded) {
       this.destroy();
     } else {
       this.reused = true;

@@ -2,9 +2,8 @@
 // goes; capped, with a queue before the cap; idle ones are closed before the app would close them. One timer looks at
 // all deadlines. It never reads or writes a message.
 
-import { lookup } from 'node:dns';
-import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
 import type { Clock } from '../../exchange.ts';
+import { createDial, type Dial } from '../dial.ts';
 import type { ForwardLimits, Upstream } from '../forward.ts';
 import { AppConnection } from './connection.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -25,8 +24,7 @@ const SWEEP_MS = 250;
 export class Pool {
   readonly limits: ForwardLimits;
   readonly clock: Clock;
-  readonly #upstream: Upstream;
-  readonly #lookup: LookupFunction;
+  readonly #dialSocket: Dial;
   readonly #open = new Set<AppConnection>();
   readonly #apart = new Set<AppConnection>();
   readonly #free: AppConnection[] = [];
@@ -38,8 +36,7 @@ export class Pool {
   constructor({ upstream, limits, clock }: PoolOptions) {
     this.limits = limits;
     this.clock = clock;
-    this.#upstream = upstream;
-    this.#lookup = upstream.kind === 'tcp' && upstream.host === 'localhost' ? rememberingLookup() : lookup;
+    this.#dialSocket = createDial(upstream);
   }
 
   /** Lends a connection, now or when one is free. `fresh`: one that was never used. */
@@ -85,7 +82,7 @@ export class Pool {
   /** A connection outside the cap and the queue, for an exchange that may hold it for hours. */
   dialApart(): AppConnection {
     const connection = new AppConnection(this);
-    const socket = dial(this.#upstream, this.#lookup, undefined);
+    const socket = this.#dialSocket(undefined);
     connection.attach(socket);
     socket.on('data', connection.onData);
     this.#apart.add(connection);
@@ -101,7 +98,7 @@ export class Pool {
 
   #dial(): AppConnection {
     const connection = new AppConnection(this);
-    connection.attach(dial(this.#upstream, this.#lookup, this.reads.into(connection)));
+    connection.attach(this.#dialSocket(this.reads.into(connection)));
     this.#open.add(connection);
     this.#watch();
     return connection;
@@ -124,31 +121,4 @@ export class Pool {
     while (this.#queue[0] !== undefined && this.#queue[0].deadlineMs <= nowMs) this.#queue.shift()?.borrower.starved();
     if (this.#open.size === 0 && this.#apart.size === 0 && this.#queue.length === 0) this.#unwatch();
   }
-}
-
-function dial(upstream: Upstream, resolve: LookupFunction, onread: OnReadOpts | undefined): Socket {
-  // Half-open on our side: a tunnel passes the end of one direction on by itself; for the rest, AppConnection ends.
-  const options = {
-    noDelay: true,
-    keepAlive: true,
-    keepAliveInitialDelay: 60_000,
-    allowHalfOpen: true,
-    ...(onread && { onread }),
-  };
-  if (upstream.kind === 'unix') return connect({ ...options, path: upstream.path });
-  const { host, port } = upstream;
-  return connect({ ...options, host, port, lookup: resolve, autoSelectFamily: true });
-}
-
-/** Resolves once and keeps the answer: the addresses of `localhost` do not change while a Pod lives. */
-function rememberingLookup(): LookupFunction {
-  type Callback = Parameters<LookupFunction>[2];
-  let known: Parameters<Callback>[1] | undefined;
-  return (hostname, options, callback) => {
-    if (known !== undefined) return callback(null, known);
-    lookup(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error === null && addresses.length > 0) known = addresses;
-      callback(error, addresses);
-    });
-  };
 }

@@ -5,10 +5,10 @@
 import type { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Carrier, Clock, Exchange } from '../../exchange.ts';
-import { fieldValue, passableTrailers, type RawHeaders } from '../../headers.ts';
-import { type AnswerHead, mayRepeat } from '../answer.ts';
+import { passableTrailers, type RawHeaders } from '../../headers.ts';
+import { type AnswerHead, mayRepeat, passesInterim } from '../answer.ts';
 import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
-import { splice } from '../tunnel.ts';
+import { provesHandshake, splice } from '../tunnel.ts';
 import type { AnswerReceiver, AppConnection } from './connection.ts';
 import { type Borrower, Pool } from './pool.ts';
 
@@ -92,7 +92,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   // ---- AnswerReceiver: what the app sends
 
   interim(status: number, headers: RawHeaders): void {
-    passInterim(this.#exchange, status, headers);
+    if (passesInterim(status, this.#exchange.headers)) this.#exchange.inform(status, headers);
   }
 
   answerHead(head: AnswerHead): void {
@@ -134,6 +134,10 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   switched(reason: string, headers: RawHeaders, socket: Socket): void {
     const exchange = this.#exchange;
     this.#connection = undefined;
+    if (!provesHandshake(exchange, headers)) {
+      socket.destroy();
+      return this.#failed(exchange, REJECTIONS.upstream_bad_upgrade);
+    }
     this.#tunnel = socket;
     exchange.upstreamMs = this.#pool.clock() - exchange.startedMs;
     splice(exchange, reason, headers, socket);
@@ -144,10 +148,4 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
     if (this.#retried || this.#exchange.finished || !connection.reused || connection.answering) return false;
     return rejection.reason === 'upstream_closed' && mayRepeat(this.#exchange);
   }
-}
-
-/** 100 only to a client that waits for it; the others to all that understand them. */
-function passInterim(exchange: Exchange, status: number, headers: RawHeaders): void {
-  if (status === 100 && fieldValue(exchange.headers, 'expect') === undefined) return;
-  exchange.inform(status, headers);
 }

@@ -36,6 +36,7 @@ describe('without flags, environment and file', () => {
       key: 'certs/tls.key',
       listen: { host: undefined, port: 8080 },
       upstream: { kind: 'tcp', host: 'localhost', port: 80 },
+      upstreamProtocol: 'auto',
       forwarder: 'wire',
       http2: true,
       plaintext: 'reject',
@@ -216,5 +217,26 @@ describe('values that contradict each other', () => {
   test('are all told at once, too', () => {
     const told = problemsOf({ listen: ':80', admin: ':80', 'drain-delay': '1m' });
     assert.deepEqual(told.length, 3, told.join('\n'));
+  });
+});
+
+describe('what is spoken to the app', () => {
+  for (const flags of [
+    { upstream: 'h2c://localhost:80', 'upstream-protocol': 'http1' },
+    { upstream: 'h2c://localhost:80', forwarder: 'http-proxy' },
+    { 'upstream-protocol': 'h2c', forwarder: 'http-proxy' },
+  ]) {
+    test(`${Object.values(flags).join(' and ')} contradict each other`, () => {
+      assert.throws(() => loadConfig(flags, {}, undefined), /contradict each other|speaks HTTP\/1\.1 only/);
+    });
+  }
+
+  test('h2c with a unix socket', () => {
+    const { upstream, upstreamProtocol } = loadConfig(
+      { upstream: 'unix:/a', 'upstream-protocol': 'h2c' },
+      {},
+      undefined,
+    );
+    assert.deepEqual([upstream, upstreamProtocol], [{ kind: 'unix', path: '/a' }, 'h2c']);
   });
 });

@@ -225,6 +225,8 @@ describe('an upstream', () => {
       ['http://[::1]:3000', { kind: 'tcp', host: '::1', port: 3000 }],
       ['http://[::1]', { kind: 'tcp', host: '::1', port: 80 }],
       ['http://my-app_1.local:65535', { kind: 'tcp', host: 'my-app_1.local', port: 65535 }],
+      ['h2c://localhost:50051', { kind: 'tcp', host: 'localhost', port: 50051, h2c: true }],
+      ['h2c://[::1]/', { kind: 'tcp', host: '::1', port: 80, h2c: true }],
       ['unix:/run/app.sock', { kind: 'unix', path: '/run/app.sock' }],
     ],
     [
@@ -252,11 +254,13 @@ describe('an upstream', () => {
       'https://localhost:443',
       'ftp://localhost',
       'tcp://localhost:80',
+      'h2c:localhost:80',
+      'h2c://localhost:80/path',
       'unix:',
       'unix:run/app.sock',
       '/run/app.sock',
     ],
-    /^http:\/\/HOST:PORT or unix:\/PATH, without a path behind the port$/,
+    /^http:\/\/HOST:PORT, h2c:\/\/HOST:PORT or unix:\/PATH, without a path behind the port$/,
   );
 });
 

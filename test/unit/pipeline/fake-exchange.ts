@@ -12,6 +12,8 @@ export type FakeRequest = {
   protocol?: Protocol;
   /** `:authority` of HTTP/2. */
   authority?: string;
+  /** `:protocol` of HTTP/2. */
+  connectProtocol?: string;
   /** HTTP/2 knows before the gate whether there is a body. */
   bodyLength?: number;
   headers?: RawHeaders;
@@ -26,6 +28,8 @@ export class FakeExchange implements Exchange {
   target: string;
   headers: RawHeaders;
   readonly authority: string | undefined;
+  readonly connectProtocol: string | undefined;
+  grpc = false;
   host = '';
   bodyLength: number;
   upgrade: string | undefined = undefined;
@@ -62,6 +66,7 @@ export class FakeExchange implements Exchange {
     this.protocol = protocol;
     this.headers = headers;
     this.authority = request.authority;
+    this.connectProtocol = request.connectProtocol;
     this.bodyLength = bodyLength;
     this.connection = { remoteAddress: '192.0.2.7', scheme: 'https', tls: undefined, ...connection };
   }
