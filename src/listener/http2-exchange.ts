@@ -36,6 +36,7 @@ export class Http2Exchange implements Exchange {
   #pending: Buffer | undefined = undefined;
   #mayTrail = false;
   #trailers: RawHeaders | undefined = undefined;
+  readonly #endedWithHead: boolean;
   #requestDone = false;
   #blocked = false;
   #answerDone = false;
@@ -48,8 +49,11 @@ export class Http2Exchange implements Exchange {
     this.target = request.path;
     this.authority = request.authority;
     this.headers = request.headers;
+    this.#endedWithHead = request.ended;
     this.bodyLength = request.ended ? 0 : UNKNOWN_LENGTH;
     stream.on('error', ignoreError);
+    // A reset without an error (RFC 9113 section 8.1): Node would wait for writes that nobody takes any more.
+    stream.on('aborted', () => stream.destroy());
     stream.on('close', () => this.#closed());
     stream.on('drain', () => this.#drained());
   }
@@ -60,7 +64,11 @@ export class Http2Exchange implements Exchange {
     if (this.finished) return carrier.gone();
     const first = this.#carrier === undefined;
     this.#carrier = carrier;
-    if (this.bodyLength === 0) this.#requestDone = true;
+    if (this.bodyLength === 0) {
+      this.#requestDone = true;
+      // A length of 0, and the end to come in a frame of its own.
+      if (!this.#endedWithHead) this.#stream.resume();
+    }
     if (!first || this.#requestDone) return;
     let trailers: RawHeaders | undefined;
     this.#awaitBody();
@@ -73,6 +81,7 @@ export class Http2Exchange implements Exchange {
 
   #body(chunk: Buffer): void {
     this.bytesIn += chunk.length;
+    this.connection.heard();
     if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.#break('bad_body');
     this.#awaitBody();
     this.#carrier?.body(chunk);
@@ -82,6 +91,7 @@ export class Http2Exchange implements Exchange {
     // Node ends the stream for a reset too; only a stream that is still open has really ended.
     if (this.finished || this.#stream.closed) return;
     if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.#break('bad_body');
+    if (trailers !== undefined && !this.connection.acceptsTrailers(trailers)) return this.#break('bad_body');
     this.#requestDone = true;
     this.#rest();
     this.#carrier?.bodyEnd(trailers);
@@ -137,7 +147,8 @@ export class Http2Exchange implements Exchange {
   end(trailers: RawHeaders | undefined): void {
     if (this.finished || this.#stream.closed) return;
     this.#answerDone = true;
-    this.#rest();
+    // What is left has to be taken; a stream whose window stays shut must not stay for ever.
+    this.#awaitClient();
     this.#trailers = trailers;
     const chunk = this.#pending;
     this.#pending = undefined;
@@ -147,6 +158,9 @@ export class Http2Exchange implements Exchange {
       this.#respond(alone);
       if (alone) return this.#endRequest();
     }
+    // Where the client's window ends with the body, Node would reset the stream before it could end it, unless somebody
+    // reads the request (seen in 20.20 and 24.21).
+    if (this.#blocked) this.#stream.resume();
     if (chunk === undefined) this.#stream.end();
     else this.#stream.end(chunk);
     this.#endRequest();
@@ -174,8 +188,8 @@ export class Http2Exchange implements Exchange {
   }
 
   #trail(): void {
-    if (this.#trailers === undefined) this.#stream.close();
-    else this.#stream.sendTrailers(fieldsOf(this.#trailers));
+    // Without any, Node ends the stream with an empty DATA frame; close() would reset it, and it would look cut.
+    this.#stream.sendTrailers(fieldsOf(this.#trailers ?? []));
   }
 
   #send(chunk: Buffer): void {
@@ -187,7 +201,9 @@ export class Http2Exchange implements Exchange {
 
   /** The app has answered before it took the whole request: the client is told to stop, without an error. */
   #endRequest(): void {
-    if (!this.#requestDone && this.bodyLength !== 0) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    if (this.#requestDone || this.bodyLength === 0) return;
+    // All of a known length has come: the frame that ends it is on its way.
+    if (this.bytesIn !== this.bodyLength) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   // ---- time and ends
@@ -206,8 +222,10 @@ export class Http2Exchange implements Exchange {
 
   #drained(): void {
     this.#blocked = false;
+    this.connection.heard();
+    if (this.#answerDone) return;
     this.#rest();
-    if (!this.#answerDone) this.#carrier?.drained();
+    this.#carrier?.drained();
   }
 
   #break(reason: Reason): void {
