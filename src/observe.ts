@@ -63,12 +63,16 @@ function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-export function observeConnections(metrics: Metrics): ListenerObserver {
+export function observeConnections(log: Log, metrics: Metrics): ListenerObserver {
   return {
     connected: (protocol) => metrics.connections.inc({ protocol }),
     handshake: (version, resumed) => metrics.handshakes.inc({ version, resumed: String(resumed) }),
     handshakeFailed: (reason) => metrics.handshakeFailures.inc({ reason }),
     plaintext: () => metrics.plaintext.inc({ action: 'reject' }),
+    sessionFailed(fault, detail, client) {
+      metrics.rejected.inc({ reason: fault });
+      log.warn({ reason: fault, detail, client }, 'HTTP/2 session ended');
+    },
   };
 }
 

@@ -74,7 +74,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     },
     clock,
     http2: config.http2,
-    observer: observeConnections(metrics),
+    observer: observeConnections(log, metrics),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange((served) => listener.setTls(served.tls));

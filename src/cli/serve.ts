@@ -24,7 +24,10 @@ export async function serve(config: Config): Promise<number> {
         resolve(FAILED);
       });
       const starting = startSidecar(config, { output, metrics, version });
-      starting.catch(reject);
+      starting.then(() => {
+        if (!isPatched(process.version))
+          log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
+      }, reject);
       // From the first moment on: to PID 1 of a container, a signal that nobody handles is lost.
       onSignals({
         stop: (signal) => {
@@ -34,8 +37,6 @@ export async function serve(config: Config): Promise<number> {
         stopNow: () => resolve(FAILED),
         reload: () => starting.then((sidecar) => sidecar.reload(), reject),
       });
-      if (!isPatched(process.version))
-        log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
     });
   } finally {
     await output.end();

@@ -9,6 +9,7 @@ import { type Carrier, type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
 import { fieldsOf } from '../message/http2-fields.ts';
 import type { Http2Connection } from './http2.ts';
+import type { Http2Request } from './http2-request.ts';
 
 export class Http2Exchange implements Exchange {
   readonly connection: Http2Connection;
@@ -39,6 +40,7 @@ export class Http2Exchange implements Exchange {
   #pending: Buffer | undefined = undefined;
   #mayTrail = false;
   #trailers: RawHeaders | undefined = undefined;
+  readonly #endedWithHead: boolean;
   #requestDone = false;
   #blocked = false;
   #answerDone = false;
@@ -54,8 +56,11 @@ export class Http2Exchange implements Exchange {
     this.authority = request.authority;
     this.connectProtocol = request.protocol;
     this.headers = request.headers;
+    this.#endedWithHead = request.ended;
     this.bodyLength = request.ended ? 0 : UNKNOWN_LENGTH;
     stream.on('error', ignoreError);
+    // A reset without an error (RFC 9113 section 8.1): Node would wait for writes that nobody takes any more.
+    stream.on('aborted', () => stream.destroy());
     stream.on('close', () => this.#closed());
     stream.on('drain', () => this.#drained());
   }
@@ -66,7 +71,11 @@ export class Http2Exchange implements Exchange {
     if (this.finished) return carrier.gone();
     const first = this.#carrier === undefined;
     this.#carrier = carrier;
-    if (this.bodyLength === 0) this.#requestDone = true;
+    if (this.bodyLength === 0) {
+      this.#requestDone = true;
+      // A length of 0, and the end to come in a frame of its own.
+      if (!this.#endedWithHead) this.#stream.resume();
+    }
     if (!first || this.#requestDone) return;
     let trailers: RawHeaders | undefined;
     this.#awaitBody();
@@ -79,6 +88,7 @@ export class Http2Exchange implements Exchange {
 
   #body(chunk: Buffer): void {
     this.bytesIn += chunk.length;
+    this.connection.heard();
     if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.#break('bad_body');
     this.#awaitBody();
     this.#carrier?.body(chunk);
@@ -88,6 +98,7 @@ export class Http2Exchange implements Exchange {
     // Node ends the stream for a reset too; only a stream that is still open has really ended.
     if (this.finished || this.#stream.closed) return;
     if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.#break('bad_body');
+    if (trailers !== undefined && !this.connection.acceptsTrailers(trailers)) return this.#break('bad_body');
     this.#requestDone = true;
     this.#rest();
     this.#carrier?.bodyEnd(trailers);
@@ -143,7 +154,8 @@ export class Http2Exchange implements Exchange {
   end(trailers: RawHeaders | undefined): void {
     if (this.finished || this.#stream.closed) return;
     this.#answerDone = true;
-    this.#rest();
+    // What is left has to be taken; a stream whose window stays shut must not stay for ever.
+    this.#awaitClient();
     this.#trailers = trailers;
     const chunk = this.#pending;
     this.#pending = undefined;
@@ -153,6 +165,9 @@ export class Http2Exchange implements Exchange {
       this.#respond(alone);
       if (alone) return this.#endRequest();
     }
+    // Where the client's window ends with the body, Node would reset the stream before it could end it, unless somebody
+    // reads the request (seen in 20.20 and 24.21).
+    if (this.#blocked) this.#stream.resume();
     if (chunk === undefined) this.#stream.end();
     else this.#stream.end(chunk);
     // A stream that is closed sends no trailers: it is done after them.
@@ -190,6 +205,7 @@ export class Http2Exchange implements Exchange {
   }
 
   #trail(): void {
+    // Without any, Node ends the stream with an empty DATA frame; close() would reset it, and it would look cut.
     this.#stream.sendTrailers(fieldsOf(this.#trailers ?? []));
     // Node sends them in an immediate of its own, and not at all once the stream is closed.
     if (!this.#requestDone) setImmediate(() => this.#endRequest());
@@ -204,8 +220,10 @@ export class Http2Exchange implements Exchange {
 
   /** The app has answered before it took the whole request: the client is told to stop, without an error. */
   #endRequest(): void {
-    const open = this.connectProtocol !== undefined || (!this.#requestDone && this.bodyLength !== 0);
-    if (open && !this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    // All of a known length has come: the frame that ends it is on its way.
+    const ends = this.#requestDone || this.bodyLength === 0 || this.bytesIn === this.bodyLength;
+    if (ends && this.connectProtocol === undefined) return;
+    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
   // ---- time and ends
@@ -225,8 +243,10 @@ export class Http2Exchange implements Exchange {
 
   #drained(): void {
     this.#blocked = false;
+    this.connection.heard();
+    if (this.#answerDone) return;
     this.#rest();
-    if (!this.#answerDone && !this.#tunnel) this.#carrier?.drained();
+    if (!this.#tunnel) this.#carrier?.drained();
   }
 
   #break(reason: Reason): void {
@@ -250,18 +270,6 @@ export class Http2Exchange implements Exchange {
     if (!this.#answerDone) carrier?.gone();
   }
 }
-
-/** What the pseudo fields said, and the rest as a raw list. */
-export type Http2Request = {
-  readonly method: string;
-  readonly path: string;
-  readonly authority: string | undefined;
-  /** `:protocol` of an extended CONNECT. */
-  readonly protocol: string | undefined;
-  readonly headers: RawHeaders;
-  /** No body follows. */
-  readonly ended: boolean;
-};
 
 function ignoreError(): void {
   // A close always follows.

@@ -11,18 +11,30 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import { REJECTIONS, type Rejection } from '../errors.ts';
+import { errorCode, REJECTIONS, type Rejection } from '../errors.ts';
 import type { ClientConnection, TlsFacts } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
-import { isFieldValue, isToken } from '../message/head.ts';
+import { Bucket, type Budget } from './bucket.ts';
 import type { OpenConnection } from './connections.ts';
 import type { ClientFacts, Http1Options } from './http1.ts';
-import { Http2Exchange, type Http2Request } from './http2-exchange.ts';
+import { Http2Exchange } from './http2-exchange.ts';
+import { areTrailers, NO_REQUEST, readRequest } from './http2-request.ts';
 
 export const MAX_STREAMS = 128;
 /** Bytes that a client may send on one stream, and on all, before the app takes them. */
 const STREAM_WINDOW = 1 << 20;
 const SESSION_WINDOW = 4 << 20;
+/** Answers that a client asked for and did not wait for (CVE-2023-44487), and pings: at once, and a second. */
+const MAX_RESETS: Budget = { burst: 500, perSecond: 100 };
+const MAX_PINGS: Budget = { burst: 1000, perSecond: 100 };
+
+/** Why a session was ended that its client would have gone on with. */
+export type SessionFault = 'protocol_error' | 'flood';
+
+export type Http2Options = Http1Options & {
+  /** Called at most once for each session. */
+  readonly sessionFailed: (fault: SessionFault, code: string, remoteAddress: string) => void;
+};
 
 /** Limits of a session; the names and the defaults that they replace are Node's. */
 export function http2Options(maxHeaderBytes: number, maxFields: number): ServerOptions {
@@ -30,7 +42,8 @@ export function http2Options(maxHeaderBytes: number, maxFields: number): ServerO
     settings: {
       maxConcurrentStreams: MAX_STREAMS,
       initialWindowSize: STREAM_WINDOW,
-      maxHeaderListSize: maxHeaderBytes,
+      // Here every field counts 32 bytes more (RFC 9113 section 6.5.2). Node resets above it, so our 431 comes first.
+      maxHeaderListSize: maxHeaderBytes + 32 * maxFields,
       enablePush: false,
       // WebSockets (RFC 8441); browsers use a connection of HTTP/1.1 for them otherwise.
       enableConnectProtocol: true,
@@ -41,7 +54,7 @@ export function http2Options(maxHeaderBytes: number, maxFields: number): ServerO
     maxSendHeaderBlockLength: 1 << 20,
     maxOutstandingPings: 10,
     maxSettings: 32,
-    ...{ maxSessionInvalidFrames: 100, maxSessionRejectedStreams: 100, streamResetBurst: 200, streamResetRate: 50 },
+    ...{ maxSessionInvalidFrames: 100, maxSessionRejectedStreams: 100, streamResetBurst: 1000, streamResetRate: 100 },
   } as ServerOptions;
 }
 
@@ -51,22 +64,36 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   readonly remoteAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly #socket: TLSSocket;
-  readonly #options: Http1Options;
+  readonly #options: Http2Options;
   readonly #session: ServerHttp2Session;
   readonly #exchanges = new Set<Http2Exchange>();
+  readonly #resets: Bucket;
+  readonly #pings: Bucket;
   #idleDeadlineMs: number;
+  #probeMs = 0;
+  /** A ping was sent, and neither it nor anything else has shown since that the client is there. */
+  #unheard = false;
+  #failed = false;
 
-  constructor(socket: TLSSocket, facts: ClientFacts, options: Http1Options, settings: ServerOptions) {
+  constructor(socket: TLSSocket, facts: ClientFacts, options: Http2Options, settings: ServerOptions) {
     this.#socket = socket;
     this.#options = options;
     this.remoteAddress = facts.remoteAddress;
     this.tls = facts.tls;
-    this.#idleDeadlineMs = options.clock() + options.limits.idleTimeoutMs;
+    // Node tells nothing of a request before its head is complete: a session has that long to get to its first one.
+    this.#idleDeadlineMs = options.clock() + Math.min(options.limits.headerTimeoutMs, options.limits.idleTimeoutMs);
+    this.#resets = new Bucket(MAX_RESETS, options.clock);
+    this.#pings = new Bucket(MAX_PINGS, options.clock);
     options.connections.add(this);
     socket.on('error', ignoreError);
     socket.on('close', () => this.#closed());
     this.#session = performServerHandshake(socket, settings);
-    this.#session.on('error', () => socket.destroy());
+    this.#session.on('error', (error) => {
+      const fault = faultOf(error);
+      if (fault !== undefined) this.#tell(fault, error.message);
+      socket.destroy();
+    });
+    this.#session.on('ping', () => void (this.#pings.take() || this.#flooded('pings')));
     this.#session.on('frameError', () => socket.destroy());
     // A client that says GOAWAY, or that was told it, must not hold the socket (CVE-2026-48937).
     this.#session.on('close', () => socket.destroySoon());
@@ -81,7 +108,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
 
   get deadlineMs(): number {
     if (this.#exchanges.size === 0) return this.#idleDeadlineMs;
-    let least = Number.POSITIVE_INFINITY;
+    let least = this.#probeMs;
     for (const { deadlineMs } of this.#exchanges) if (deadlineMs < least) least = deadlineMs;
     return least;
   }
@@ -90,13 +117,14 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     const nowMs = this.#options.clock();
     if (this.#exchanges.size === 0) return this.drain();
     for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire();
+    if (this.#probeMs <= nowMs) this.#probe(nowMs);
   }
 
   /** GOAWAY; what is in flight finishes, and then the connection closes. */
   drain(): void {
     this.#idleDeadlineMs = this.#options.clock() + this.#options.limits.lingerMs;
-    if (this.#session.closed) this.destroy();
-    else this.#session.close();
+    if (!this.#session.closed) this.#session.close();
+    else if (this.#exchanges.size === 0) this.destroy();
   }
 
   destroy(): void {
@@ -110,24 +138,74 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     return this.#options.clock() + this.#options.limits.clientTimeoutMs;
   }
 
+  /** The client has sent or taken something. */
+  heard(): void {
+    this.#unheard = false;
+  }
+
+  acceptsTrailers(trailers: RawHeaders): boolean {
+    return areTrailers(trailers, this.#options.limits);
+  }
+
   fail(exchange: Http2Exchange, rejection: Rejection): void {
     this.#options.handler.fail(exchange, rejection);
   }
 
   finished(exchange: Http2Exchange): void {
+    const { clock, limits, handler } = this.#options;
     this.#exchanges.delete(exchange);
-    this.#idleDeadlineMs = this.#options.clock() + this.#options.limits.idleTimeoutMs;
-    this.#options.handler.finished(exchange);
+    this.#idleDeadlineMs = clock() + (this.#session.closed ? limits.lingerMs : limits.idleTimeoutMs);
+    handler.finished(exchange);
+    if (!exchange.answered && exchange.rejection?.reason === 'client_gone' && !this.#resets.take()) {
+      this.#flooded('resets');
+    }
   }
 
   #begin(stream: ServerHttp2Stream, flags: number, raw: RawHeaders): void {
     const { clock, handler, limits } = this.#options;
-    const request = readRequest(raw, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0);
-    const exchange = new Http2Exchange(this, stream, clock(), request ?? NO_REQUEST);
+    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    const request = readRequest(raw, ended, limits);
+    const unreadable = typeof request === 'string';
+    const nowMs = clock();
+    const exchange = new Http2Exchange(this, stream, nowMs, unreadable ? NO_REQUEST : request);
+    if (this.#exchanges.size === 0) this.#nextProbe(nowMs);
     this.#exchanges.add(exchange);
-    if (request === undefined) return handler.refuse(exchange, REJECTIONS.malformed_request);
-    if (request.headers.length > limits.maxFields * 2) return handler.refuse(exchange, REJECTIONS.too_many_fields);
-    handler.handle(exchange);
+    if (unreadable) handler.refuse(exchange, REJECTIONS[request]);
+    else handler.handle(exchange);
+  }
+
+  /**
+   * While a request is in flight, nothing may tell that the client has gone: it waits, and so do we; and Node 20 reads
+   * no more of a session that nghttp2 has given up, not even its end (CVE-2026-48937). A ping tells.
+   */
+  #probe(nowMs: number): void {
+    if (this.#unheard) return this.destroy();
+    this.#nextProbe(nowMs);
+    this.#unheard = true;
+    this.#session.ping((error) => {
+      if (error === null) this.heard();
+    });
+  }
+
+  #nextProbe(nowMs: number): void {
+    this.#unheard = false;
+    this.#probeMs = nowMs + this.#options.limits.clientTimeoutMs / 2;
+  }
+
+  /** Not within the call that told of it: Node is still reading the frames that came together. */
+  #flooded(code: string): void {
+    if (this.#failed) return;
+    this.#tell('flood', code);
+    setImmediate(() => {
+      this.#session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
+      this.#socket.destroySoon();
+    });
+  }
+
+  #tell(fault: SessionFault, code: string): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#options.sessionFailed(fault, code, this.remoteAddress);
   }
 
   #closed(): void {
@@ -135,72 +213,12 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   }
 }
 
-const NO_REQUEST: Http2Request = {
-  method: '',
-  path: '',
-  authority: undefined,
-  protocol: undefined,
-  headers: [],
-  ended: false,
-};
-
-/** Undefined when the fields are no request (RFC 9113 section 8.3.1); cookie crumbs are joined (section 8.2.3). */
-function readRequest(raw: RawHeaders, ended: boolean): Http2Request | undefined {
-  const pseudo: Pseudo = { method: '', path: '', authority: undefined, protocol: undefined, scheme: '' };
-  const headers: RawHeaders = [];
-  let cookieAt = -1;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string;
-    const value = raw[i + 1] as string;
-    if (!isFieldValue(value)) return undefined;
-    if (name.charCodeAt(0) === 0x3a) {
-      if (!setPseudo(pseudo, name, value)) return undefined;
-    } else if (name === 'cookie' && cookieAt >= 0) {
-      headers[cookieAt] += `; ${value}`;
-    } else {
-      if (!isToken(name)) return undefined;
-      if (name === 'cookie') cookieAt = headers.length + 1;
-      headers.push(name, value);
-    }
-  }
-  const { method, path, authority, protocol, scheme } = pseudo;
-  if (!isToken(method) || !isVisible(path) || scheme !== 'https') return undefined;
-  return { method, path, authority, protocol, headers, ended };
-}
-
-type Pseudo = {
-  method: string;
-  path: string;
-  authority: string | undefined;
-  protocol: string | undefined;
-  scheme: string;
-};
-
-function setPseudo(pseudo: Pseudo, name: string, value: string): boolean {
-  switch (name) {
-    case ':method':
-      pseudo.method = value;
-      return true;
-    case ':path':
-      pseudo.path = value;
-      return true;
-    case ':authority':
-      pseudo.authority = value;
-      return true;
-    case ':protocol':
-      pseudo.protocol = value;
-      return true;
-    case ':scheme':
-      pseudo.scheme = value;
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Whether a target is visible ASCII only, as the request line of the app needs it. */
-function isVisible(path: string): boolean {
-  return /^[!-~]+$/.test(path);
+/** Undefined for what a network does, or what was reported already. */
+function faultOf(error: Error): SessionFault | undefined {
+  const code = errorCode(error);
+  if (code.startsWith('ERR_HTTP2_TOO_MANY')) return 'flood';
+  if (code !== 'ERR_HTTP2_ERROR') return undefined;
+  return /flood|too many/i.test(error.message) ? 'flood' : 'protocol_error';
 }
 
 function ignoreError(): void {

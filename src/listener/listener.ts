@@ -8,7 +8,7 @@ import type { Clock, Handler, TlsFacts } from '../exchange.ts';
 import { type Bound, openPort } from '../ports.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1.ts';
-import { Http2Connection, http2Options } from './http2.ts';
+import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
 import type { Limits } from './limits.ts';
 
 export interface ListenerObserver {
@@ -16,6 +16,8 @@ export interface ListenerObserver {
   handshake(version: string, resumed: boolean): void;
   handshakeFailed(reason: string): void;
   plaintext(): void;
+  /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` is Node's or our own text. */
+  sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
 }
 
 export type ListenerOptions = {
@@ -47,6 +49,7 @@ export function createListener(options: ListenerOptions): Listener {
   const { limits, clock, observer } = options;
   const connections = new Connections(clock);
   const http1: Http1Options = { handler: options.handler, limits, connections, clock };
+  const http2: Http2Options = { ...http1, sessionFailed: observer.sessionFailed };
   const settings = http2Options(limits.maxHeaderBytes, limits.maxFields);
 
   const tls = createTlsServer({
@@ -61,7 +64,7 @@ export function createListener(options: ListenerOptions): Listener {
     const facts = tlsFacts(socket);
     observer.handshake(facts.version, facts.resumed);
     const client = { remoteAddress: addressOf(socket), tls: facts };
-    if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http1, settings);
+    if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http2, settings);
     else new Http1Connection(socket, client, http1);
     observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
   });

@@ -92,6 +92,11 @@ export function createMetrics(build: BuildInfo) {
     for (const protocol of ['http/1.1', 'h2']) this.set({ protocol }, countConnections(protocol));
   });
   const connections = counter('connections_total', 'Client connections that were accepted, by protocol.', ['protocol']);
+  const rejected = counter(
+    'connections_rejected_total',
+    'Client connections that were ended for what their clients did, by reason.',
+    ['reason'],
+  );
   const handshakes = counter(
     'handshakes_total',
     'TLS handshakes that succeeded, by version and whether a session was resumed.',
@@ -143,6 +148,7 @@ export function createMetrics(build: BuildInfo) {
         .map(describe)
         .filter(({ name }) => name.startsWith('tls_sidecar_')),
     connections,
+    rejected,
     handshakes,
     handshakeFailures,
     plaintext,

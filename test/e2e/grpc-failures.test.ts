@@ -15,6 +15,8 @@ import {
   outcomeOf,
   status,
 } from '../support/grpc.ts';
+import { connectH2, fieldsOf } from '../support/h2-client.ts';
+import { data, headers, rstStream } from '../support/h2-frames.ts';
 import { type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 
@@ -104,20 +106,45 @@ test('a stream of gRPC may be silent for longer than every time-out once it has 
   assert.equal(code, status.DEADLINE_EXCEEDED);
 });
 
-describe('a client that cancels', () => {
-  test('in the middle of its stream: the app gets RST_STREAM with CANCEL and no end of the request', async () => {
-    const call = client.duplex();
-    const done = outcomeOf(call, true);
-    call.on('data', () => call.cancel());
-    call.write(message({ sizes: [10] }));
-    await done;
-    await eventually(() => app.cancelled > 0 || undefined, { what: 'the cancellation at the app' });
-    const reset = sent().find(({ type }) => type === 'RST_STREAM');
-    assert.equal(reset?.payload.readUInt32BE(0), CANCEL);
-    const ends = sent().filter(({ type, flags }) => (type === 'DATA' || type === 'HEADERS') && flags & END_STREAM);
-    assert.deepEqual(ends, []);
-    assert.equal((await logged('/test.Interop/Duplex')).reason, 'client_gone');
-  });
+test('a client that cancels a call: the app hears CANCEL', async () => {
+  const call = client.duplex();
+  const done = outcomeOf(call, true);
+  call.on('data', () => call.cancel());
+  call.write(message({ sizes: [10] }));
+  await done;
+  await eventually(() => app.cancelled > 0 || undefined, { what: 'the cancellation at the app' });
+  assert.equal(
+    sent()
+      .find(({ type }) => type === 'RST_STREAM')
+      ?.payload.readUInt32BE(0),
+    CANCEL,
+  );
+  assert.equal((await logged('/test.Interop/Duplex')).reason, 'client_gone');
+});
+
+// On raw frames, because grpc-js itself marks the end of a request before it resets it.
+test('a client that resets a call: the app gets RST_STREAM with CANCEL and no end of the request', async () => {
+  const raw = await connectH2({ port: lane.sidecar.port });
+  const id = raw.nextId();
+  const changes = { ':method': 'POST', ':path': '/test.Interop/Duplex', 'content-type': 'application/grpc' };
+  raw.send(headers(id, fieldsOf({ ...changes, te: 'trailers' }), false));
+  const body = message({ sizes: [10] });
+  const prefix = Buffer.alloc(5);
+  prefix.writeUInt32BE(body.length, 1);
+  raw.send(data(id, Buffer.concat([prefix, body])));
+  await raw.until(() => raw.stream(id).bytes > 0, 'the first message');
+  raw.send(rstStream(id, CANCEL));
+  await eventually(() => app.cancelled > 0 || undefined, { what: 'the cancellation at the app' });
+  assert.equal(
+    sent()
+      .find(({ type }) => type === 'RST_STREAM')
+      ?.payload.readUInt32BE(0),
+    CANCEL,
+  );
+  const ends = sent().filter(({ type, flags }) => (type === 'DATA' || type === 'HEADERS') && flags & END_STREAM);
+  assert.deepEqual(ends, []);
+  assert.equal((await logged('/test.Interop/Duplex')).reason, 'client_gone');
+  raw.destroy();
 });
 
 test("trailers-only answers of the app stay one frame: the client's metadata is in its status", async () => {

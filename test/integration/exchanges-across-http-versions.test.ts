@@ -14,8 +14,8 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { answerOf, type H2Client, openH2Client } from '../support/h2-client.ts';
 import { type Lane, openLane } from '../support/lane.ts';
+import { answerOf, type H2Client, openH2Client } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 
 type Fields = Record<string, unknown>;

@@ -14,7 +14,7 @@ import { agreesTo } from '../tunnel.ts';
 import { type RawHead, readHead } from './answer-head.ts';
 import type { Pool } from './pool.ts';
 import { type RequestHead, requestText, writeChunk, writeLastChunk } from './request.ts';
-import type { Reader } from './shared-reads.ts';
+import { COPY_BYTES, type Reader } from './shared-reads.ts';
 
 /** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
 export interface AnswerReceiver {
@@ -31,8 +31,8 @@ export interface AnswerReceiver {
   switched(reason: string, headers: RawHeaders, socket: Socket): void;
 }
 
-/** Up to this size a copy is cheaper than a new buffer for the next read. */
-const COPY_BYTES = 4096;
+/** Buffers of which it is remembered that the client has them. */
+const MAX_GIVEN = 16;
 
 const Reading = { idle: 0, head: 1, body: 2 } as const;
 type Reading = (typeof Reading)[keyof typeof Reading];
@@ -103,6 +103,10 @@ export class AppConnection implements Reader, ChunkSink {
     socket.on('close', this.#onClose);
   }
 
+  get midBody(): boolean {
+    return this.#reading === Reading.body;
+  }
+
   /** Bytes in a buffer that others will read into after the call; true when some of them are kept. */
   take(bytes: Buffer): boolean {
     this.#lent = true;
@@ -114,8 +118,9 @@ export class AppConnection implements Reader, ChunkSink {
   }
 
   keep(buffer: Buffer): void {
-    // Bytes of an answer that has ended: nobody tells us when its client has taken them, so the collector finds out.
-    if (!this.#ended) this.#given.push(buffer);
+    // Where nobody tells us when the client has taken the bytes, the collector finds out: when the answer has ended, or
+    // when the client is never slower than the app, which may be so for hours.
+    if (!this.#ended && this.#given.length < MAX_GIVEN) this.#given.push(buffer);
   }
 
   /** The client has taken all that was passed on: the buffers are free, and reading goes on. */
