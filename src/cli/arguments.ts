@@ -3,7 +3,7 @@
 import yargs, { type Argv } from 'yargs';
 import type { Flags } from '../config/config.ts';
 import { didYouMean } from '../config/file.ts';
-import { OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from '../config/options.ts';
+import { isList, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from '../config/options.ts';
 import { readVersion } from './version.ts';
 
 export const COMMANDS = ['serve', 'check'];
@@ -29,7 +29,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   for (const [name, value] of Object.entries(argv)) {
     if (['_', '$0', 'help', 'version'].includes(name) || value === undefined) continue;
     const problem = problemOf(name, value);
-    if (problem === undefined) flags[name] = String(value);
+    if (problem === undefined) flags[name] = Array.isArray(value) ? value.map(String) : String(value);
     else problems.push(problem);
   }
   const [command = 'serve', ...surplus] = argv._.map(String);
@@ -37,16 +37,16 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     problems.push(`unknown command "${command}"; there is serve (the default) and check`);
   if (surplus.length > 0) problems.push(`unexpected argument "${surplus[0]}"`);
   const { config: configFile, ...options } = flags;
-  return { command, flags: options, configFile, problems, told };
+  return { command, flags: options, configFile: configFile as string | undefined, problems, told };
 }
 
 /**
  * What yargs must not see: a switch with a value, of which it would make `false` whatever it is, and names that every
  * object has, on which it fails.
  */
-function setAside(args: readonly string[]): { rest: string[]; flags: Record<string, string>; problems: string[] } {
+function setAside(args: readonly string[]): { rest: string[]; flags: Record<string, string | string[]>; problems: string[] } {
   const rest: string[] = [];
-  const flags: Record<string, string> = {};
+  const flags: Record<string, string | string[]> = {};
   const problems: string[] = [];
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
@@ -66,6 +66,8 @@ function setAside(args: readonly string[]): { rest: string[]; flags: Record<stri
 function problemOf(name: string, value: unknown): string | undefined {
   const known = name === 'config' || (OPTION_NAMES as string[]).includes(name);
   if (!known) return `unknown option --${name}${didYouMean(name, '--')}`;
+  const repeatable = name !== 'config' && isList(name as OptionName);
+  if (Array.isArray(value) && repeatable) return value.map((item) => problemOf(name, item)).find((found) => found);
   if (Array.isArray(value)) return `--${name} is given ${value.length} times; once is enough`;
   if (typeof value === 'boolean' && isSwitch(name)) return undefined;
   if (typeof value === 'string' && value !== '') return undefined;

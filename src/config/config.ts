@@ -3,16 +3,17 @@
 
 import { ConfigError } from '../errors.ts';
 import { readConfigFile } from './file.ts';
-import { OPTION_NAMES, OPTIONS, type OptionName, variableOf } from './options.ts';
+import { isList, type ListOption, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from './options.ts';
 import { Malformed } from './parse.ts';
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
-export type Config = { readonly [Name in OptionName as Camel<Name>]: ReturnType<(typeof OPTIONS)[Name]['parse']> };
+type ValueOf<O> = O extends ListOption<infer T> ? readonly T[] : O extends Option<infer T> ? T : never;
+export type Config = { readonly [Name in OptionName as Camel<Name>]: ValueOf<(typeof OPTIONS)[Name]> };
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What the command line gave: text by option name. */
-export type Flags = Readonly<Partial<Record<string, string>>>;
+/** What one source gave: text by option name, several of them where an option is a list. */
+export type Flags = Readonly<Partial<Record<string, string | readonly string[]>>>;
 
 /**
  * Throws a ConfigError that lists every problem, each with the option, where the value came from and what it takes.
@@ -28,25 +29,36 @@ export function loadConfig(
   const file = configFile === undefined ? {} : readConfigFile(configFile, problems);
   const values: Record<string, unknown> = {};
   for (const name of OPTION_NAMES) {
-    const option = OPTIONS[name];
-    const [text, origin] = find(name, flags, env, file, configFile) ?? [option.default, 'the default'];
-    try {
-      values[camel(name)] = option.parse(text);
-    } catch (error) {
-      if (!(error instanceof Malformed)) throw error;
-      problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
-    }
+    const option: Option<unknown> = OPTIONS[name];
+    const [found, origin] = find(name, flags, env, file, configFile) ?? [option.default, 'the default'];
+    const texts = isList(name) ? members(found, origin === variableOf(name)) : [String(found)];
+    const read = texts.map((text) => {
+      try {
+        return option.parse(text);
+      } catch (error) {
+        if (!(error instanceof Malformed)) throw error;
+        return void problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
+      }
+    });
+    values[camel(name)] = isList(name) ? Object.freeze(read) : read[0];
   }
   if (problems.length === 0) problems.push(...contradictions(values as Config));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(values) as Config;
 }
 
-type Found = readonly [text: string, origin: string];
+/** The values of a list. Only a variable has them in one text; a comma elsewhere belongs to the value. */
+function members(found: string | readonly string[], separated: boolean): readonly string[] {
+  if (typeof found !== 'string') return found;
+  const texts = separated ? found.split(',').map((text) => text.trim()) : [found];
+  return texts.filter((text) => text !== '');
+}
+
+type Found = readonly [text: string | readonly string[], origin: string];
 
 function find(name: OptionName, flags: Flags, env: Environment, file: Flags, configFile = ''): Found | undefined {
   const variable = variableOf(name);
-  const candidates: [string | undefined, string][] = [
+  const candidates: [string | readonly string[] | undefined, string][] = [
     [flags[name], 'the flag'],
     [env[variable], variable],
     [file[name], configFile],

@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs';
 import { parseDocument } from 'yaml';
 import { errorCode } from '../errors.ts';
-import { OPTION_NAMES } from './options.ts';
+import { isList, OPTION_NAMES, type OptionName } from './options.ts';
 
 /** Option names to text. What is wrong with the file is added to `problems`; an unreadable file gives no values. */
-export function readConfigFile(path: string, problems: string[]): Record<string, string> {
+export function readConfigFile(path: string, problems: string[]): Record<string, string | string[]> {
   let text: string;
   try {
     text = readFileSync(path, 'utf8');
@@ -32,10 +32,12 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
     problems.push(`--config: ${path} must hold a mapping of options, as "listen: :8443"`);
     return {};
   }
-  const values: Record<string, string> = {};
+  const values: Record<string, string | string[]> = {};
   for (const [key, value] of Object.entries(content)) {
     if (!(OPTION_NAMES as string[]).includes(key))
       problems.push(`--config: ${path}: unknown option "${key}"${didYouMean(key)}`);
+    else if (Array.isArray(value) && isList(key as OptionName) && value.every((item) => typeof item !== 'object'))
+      values[key] = value.map(String);
     else if (typeof value === 'object') problems.push(`--config: ${path}: "${key}" must be a plain value`);
     else values[key] = String(value);
   }

@@ -28,8 +28,15 @@ export type Option<T> = {
   readonly help: string;
 };
 
+/** An option that may be given several times; `parse` reads each value, the default stands for one, or '' for none. */
+export type ListOption<T> = Option<T> & { readonly list: true };
+
 function option<T>(spec: Option<T>): Option<T> {
   return spec;
+}
+
+export function listOption<T>(spec: Option<T>): ListOption<T> {
+  return { ...spec, list: true };
 }
 
 export const OPTIONS = {
@@ -189,6 +196,10 @@ export const OPTIONS = {
     help: 'Least level that is logged; for people, pipe into pino-pretty.',
   }),
 };
+
+export function isList(name: OptionName): boolean {
+  return 'list' in OPTIONS[name];
+}
 
 export type OptionName = keyof typeof OPTIONS;
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
