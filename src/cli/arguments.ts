@@ -44,7 +44,11 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
  * What yargs must not see: a switch with a value, of which it would make `false` whatever it is, and names that every
  * object has, on which it fails.
  */
-function setAside(args: readonly string[]): { rest: string[]; flags: Record<string, string | string[]>; problems: string[] } {
+function setAside(args: readonly string[]): {
+  rest: string[];
+  flags: Record<string, string | string[]>;
+  problems: string[];
+} {
   const rest: string[] = [];
   const flags: Record<string, string | string[]> = {};
   const problems: string[] = [];

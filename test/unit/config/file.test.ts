@@ -11,7 +11,11 @@ const dir = mkdtempSync(join(tmpdir(), 'config-file-'));
 after(() => rmSync(dir, { recursive: true }));
 let files = 0;
 
-function readText(content: string | Buffer): { values: Record<string, string | string[]>; problems: string[]; path: string } {
+function readText(content: string | Buffer): {
+  values: Record<string, string | string[]>;
+  problems: string[];
+  path: string;
+} {
   const path = join(dir, `${++files}.yaml`);
   writeFileSync(path, content);
   const problems: string[] = [];
