@@ -41,7 +41,8 @@ export type IdentityOptions = {
 /** Throws a ConfigError when a first pair cannot be served. An expired one can: it is all there is. */
 export function openIdentity(options: IdentityOptions): Identity {
   let { shared } = options;
-  const pairs = options.pairs.map((paths) => new Pair(paths, options.now, options.observer));
+  const observer = options.wait ? options.observer : { ...options.observer, waiting() {} };
+  const pairs = options.pairs.map((paths) => new Pair(paths, options.now, observer));
   const listeners = new Set<(tls: TlsOptions) => void>();
   let contexts: Contexts | undefined;
   const choose: TlsOptions['SNICallback'] = (name, done) => done(null, contexts?.choose(name));
