@@ -29,6 +29,7 @@ export function createStatus({ state, app, metrics, about }: StatusOptions): () 
   const started = now();
   return async () => ({
     version,
+    pid: process.pid,
     node: process.version,
     openssl: process.versions.openssl,
     started,
