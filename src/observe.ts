@@ -4,6 +4,8 @@
 import type { Clock, Exchange } from './exchange.ts';
 import { fieldValue } from './headers.ts';
 import { type IdentityObserver, isValidAt, type Served } from './identity/identity.ts';
+import type { PairState } from './identity/pair.ts';
+import type { WatchObserver } from './identity/watch.ts';
 import type { ListenerObserver } from './listener/listener.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -76,42 +78,51 @@ export function observeConnections(log: Log, metrics: Metrics): ListenerObserver
   };
 }
 
-/** `name` is the --cert path, the label of the certificate's metrics. */
-export function observeIdentity(log: Log, metrics: Metrics, name: string, now: () => Date): IdentityObserver {
+/** `name`, the label of the certificate's metrics, is the --cert path. */
+export function observeIdentity(log: Log, metrics: Metrics, now: () => Date): IdentityObserver {
+  const tell = (served: Served): void => {
+    const { name, bundle, warnings } = served;
+    metrics.notBefore.set({ name }, bundle.notBefore.getTime() / 1000);
+    metrics.notAfter.set({ name }, bundle.notAfter.getTime() / 1000);
+    for (const { word, text } of warnings)
+      log.warn({ name, reason: word, detail: text }, 'the certificate is served, but needs attention');
+    warnOfDates(served, log, now());
+  };
   return {
-    opened(served) {
-      tell(served, metrics, name);
-      metrics.differs.set({ name }, 0);
-      warnOfDates(served, log, now());
-    },
+    waiting: (name, reason, detail) => log.warn({ name, reason, detail }, 'waiting for a certificate'),
+    opened: tell,
     reloaded(served, previous) {
-      tell(served, metrics, name);
       metrics.reloads.inc({ result: 'success', reason: 'changed' });
       metrics.lastReload.set(now().getTime() / 1000);
       const { subject, names, serial, sha256, notAfter } = served.bundle;
-      log.info(
-        { subject, names, serial, sha256, notAfter, previousSerial: previous.bundle.serial, source: served.source },
-        'certificate reloaded',
-      );
-      warnOfDates(served, log, now());
+      const { name, source } = served;
+      const previousSerial = previous.bundle.serial;
+      log.info({ name, subject, names, serial, sha256, notAfter, previousSerial, source }, 'certificate reloaded');
+      tell(served);
     },
-    refused(reason, message) {
+    refused(name, reason, message) {
       metrics.reloads.inc({ result: 'failed', reason });
-      log.error({ reason, detail: message }, 'certificate not reloaded; the old one is still served');
+      log.error({ name, reason, detail: message }, 'certificate not reloaded; the old one is still served');
     },
-    differs: (differs) => metrics.differs.set({ name }, differs ? 1 : 0),
+    differs: (name, differs) => metrics.differs.set({ name }, differs ? 1 : 0),
   };
 }
 
-function tell({ bundle }: Served, metrics: Metrics, name: string): void {
-  metrics.notBefore.set({ name }, bundle.notBefore.getTime() / 1000);
-  metrics.notAfter.set({ name }, bundle.notAfter.getTime() / 1000);
+/** What the line `serving` says of a pair. */
+export function certificateFacts({ name, served }: PairState) {
+  const { subject, names, notAfter } = served?.bundle ?? {};
+  return { name, subject, names, notAfter };
 }
 
-function warnOfDates({ bundle }: Served, log: Log, now: Date): void {
+export function observeWatch(log: Log, metrics: Metrics): WatchObserver {
+  return {
+    failed: (error) => log.warn({ err: error }, 'watching the certificate failed; polling goes on'),
+    rearmed: (reason) => metrics.rearmed.inc({ reason }),
+  };
+}
+
+function warnOfDates({ name, bundle }: Served, log: Log, now: Date): void {
   if (isValidAt(bundle, now)) return;
-  log.error(
-    { notBefore: bundle.notBefore, notAfter: bundle.notAfter },
-    'the certificate that is served is outside its dates',
-  );
+  const { notBefore, notAfter } = bundle;
+  log.error({ name, notBefore, notAfter }, 'the certificate that is served is outside its dates');
 }

@@ -7,7 +7,9 @@ import type { Address } from './config/parse.ts';
 import { ConfigError } from './errors.ts';
 import { createForwarder } from './forward/choice.ts';
 import { ANSWER_HEAD_BYTES, type ForwardLimits, upstreamName } from './forward/forward.ts';
+import { pairPaths } from './identity/files.ts';
 import { openIdentity } from './identity/identity.ts';
+import { createTicketKeys } from './identity/tickets.ts';
 import { watchFiles } from './identity/watch.ts';
 import { drain } from './lifecycle/drain.ts';
 import { createLifecycle } from './lifecycle/lifecycle.ts';
@@ -15,7 +17,7 @@ import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
 import { createListener } from './listener/listener.ts';
 import type { LogOutput } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { observeConnections, observeExchanges, observeIdentity } from './observe.ts';
+import { certificateFacts, observeConnections, observeExchanges, observeIdentity, observeWatch } from './observe.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createPolicies } from './pipeline/policies.ts';
 import { type Bound, portProblem } from './ports.ts';
@@ -28,13 +30,45 @@ export interface Sidecar {
 
 export type Surroundings = { readonly output: LogOutput; readonly metrics: Metrics; readonly version: string };
 
-/** Throws a ConfigError when the certificate cannot be served or a port cannot be had. */
-export async function startSidecar(config: Config, { output, metrics, version }: Surroundings): Promise<Sidecar> {
+/**
+ * Throws a ConfigError when the certificate cannot be served or a port cannot be had. Undefined when `stopping` came
+ * while it waited for a certificate.
+ */
+export async function startSidecar(
+  config: Config,
+  { output, metrics, version }: Surroundings,
+  stopping: AbortSignal,
+): Promise<Sidecar | undefined> {
   const { log } = output;
   const clock = (): number => performance.now();
   const now = (): Date => new Date();
 
-  const identity = openIdentity({ paths: config, now, observer: observeIdentity(log, metrics, config.cert, now) });
+  const identity = openIdentity({
+    pairs: pairPaths(config),
+    wait: config.waitForCert,
+    shared: { ticketKeys: createTicketKeys() },
+    now,
+    observer: observeIdentity(log, metrics, now),
+  });
+  const watch = watchFiles({
+    paths: [...config.cert, ...config.key],
+    onHint: identity.catchUp,
+    observer: observeWatch(log, metrics),
+  });
+
+  const lifecycle = createLifecycle((state) => {
+    metrics.draining.set(state === 'draining' ? 1 : 0);
+    log.info({ state }, 'state');
+  });
+  const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
+  const about = { version, now, upstream: upstreamName(config.upstream), pairs: identity.pairs };
+  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about });
+  const adminAddress = config.admin === 'off' ? 'off' : await open('--admin', config.admin, admin.open);
+  if (!(await identity.whenServed(stopping))) {
+    admin.close();
+    await watch.close();
+    return undefined;
+  }
 
   const limits: ForwardLimits = {
     connectTimeoutMs: config.upstreamConnectTimeout,
@@ -61,7 +95,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     now,
   });
   const listener = createListener({
-    tls: identity.current.tls,
+    tls: identity.tls,
     handler: pipeline,
     limits: {
       handshakeTimeoutMs: config.handshakeTimeout,
@@ -77,33 +111,17 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     observer: observeConnections(log, metrics),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
-  identity.onChange((served) => listener.setTls(served.tls));
-
-  const lifecycle = createLifecycle((state) => {
-    metrics.draining.set(state === 'draining' ? 1 : 0);
-    log.info({ state }, 'state');
-  });
-  const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
-  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics });
+  identity.onChange(listener.setTls);
 
   const listen = await open('--listen', config.listen, listener.open);
-  const adminAddress = config.admin === 'off' ? 'off' : await open('--admin', config.admin, admin.open);
-  const watch = watchFiles({
-    paths: [config.cert, config.key],
-    onHint: () => void identity.reload(),
-    onError: (error) => log.warn({ err: error }, 'watching the certificate failed; polling goes on'),
-  });
   lifecycle.advance('ready');
-  const { subject, names, notAfter } = identity.current.bundle;
-  const certificate = { subject, names, notAfter };
-  const { forwarder: carries } = config;
   const served = {
     listen,
     admin: adminAddress,
-    upstream: upstreamName(upstream),
+    upstream: about.upstream,
     upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
-    forwarder: carries,
-    certificate,
+    forwarder: config.forwarder,
+    certificates: identity.pairs.map(certificateFacts),
   };
   log.info({ ...served, version, node: process.version }, 'serving');
 

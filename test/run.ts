@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const laterSuites = ['test/pod', 'test/soak'];
 const fileLimitMs = 5 * 60_000;
+const soakLimitMs = 40 * 60_000;
 
 const tools: Record<string, string[]> = {
   nginx: ['-v'],
@@ -97,7 +98,8 @@ async function versionOf(name: string, args: string[]): Promise<string | undefin
 
 function runNode(files: string[], options: string[]): Promise<number> {
   const concurrency = `--test-concurrency=${availableParallelism()}`;
-  const timeout = `--test-timeout=${fileLimitMs}`;
+  const limitMs = files.some((file) => file.startsWith('test/soak/')) ? soakLimitMs : fileLimitMs;
+  const timeout = `--test-timeout=${limitMs}`;
   const reported = options.some((option) => option.startsWith('--test-reporter'));
   const runner = ['--test', concurrency, timeout, ...(reported ? [] : ['--test-reporter=spec'])];
   const child = spawn(process.execPath, ['--import', 'tsx', ...runner, ...options, ...files], {

@@ -3,17 +3,20 @@
 //   GET /startupz  200 once a certificate is served and the port listens; never asks the app
 //   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; a line a check
 //   GET /metrics   Prometheus text
+//   GET /status    JSON: what is served, since when, and how it goes
 // It changes nothing, and tells nothing of requests.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { State } from '../lifecycle/lifecycle.ts';
 import { type Bound, openPort } from '../ports.ts';
 import type { AppHealth } from './health.ts';
+import { type About, type Activity, createStatus } from './status.ts';
 
 export type AdminOptions = {
   readonly state: () => State;
   readonly app: AppHealth;
-  readonly metrics: { text(): Promise<string>; readonly contentType: string };
+  readonly metrics: Activity & { text(): Promise<string>; readonly contentType: string };
+  readonly about: About;
 };
 
 type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
@@ -26,12 +29,14 @@ export interface Admin {
   close(): void;
 }
 
-export function createAdmin({ state, app, metrics }: AdminOptions): Admin {
+export function createAdmin({ state, app, metrics, about }: AdminOptions): Admin {
+  const status = createStatus({ state, app, metrics, about });
   const routes = new Map<string, Route>([
     ['/livez', () => ({ status: 200, body: 'ok\n' })],
     ['/startupz', () => (state() === 'starting' ? { status: 503, body: 'starting\n' } : { status: 200, body: 'ok\n' })],
     ['/readyz', async () => readiness(state(), await app.accepts())],
     ['/metrics', async () => ({ status: 200, body: await metrics.text(), contentType: metrics.contentType })],
+    ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
   ]);
   const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 });
   server.maxConnections = 256;
@@ -67,6 +72,10 @@ async function attempt(route: Route): Promise<Answer> {
   } catch (error) {
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   }
+}
+
+function json(value: object): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 function readiness(state: State, appAccepts: boolean): Answer {

@@ -23,7 +23,8 @@ export async function serve(config: Config): Promise<number> {
         log.fatal({ err: error }, 'uncaught exception');
         resolve(FAILED);
       });
-      const starting = startSidecar(config, { output, metrics, version });
+      const stopping = new AbortController();
+      const starting = startSidecar(config, { output, metrics, version }, stopping.signal);
       starting.then(() => {
         if (!isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
@@ -32,10 +33,11 @@ export async function serve(config: Config): Promise<number> {
       onSignals({
         stop: (signal) => {
           log.info({ signal }, 'stopping');
-          starting.then((sidecar) => sidecar.stop()).then(() => resolve(STOPPED), reject);
+          stopping.abort();
+          starting.then((sidecar) => sidecar?.stop()).then(() => resolve(STOPPED), reject);
         },
         stopNow: () => resolve(FAILED),
-        reload: () => starting.then((sidecar) => sidecar.reload(), reject),
+        reload: () => starting.then((sidecar) => sidecar?.reload(), reject),
       });
     });
   } finally {

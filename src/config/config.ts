@@ -42,7 +42,10 @@ export function loadConfig(
     });
     values[camel(name)] = isList(name) ? Object.freeze(read) : read[0];
   }
-  if (problems.length === 0) problems.push(...contradictions(values as Config));
+  // A default, or the image's environment, does not stand against certificates that were given more specifically.
+  const [certRank, keyRank] = [rankOf('cert', flags, env, file), rankOf('key', flags, env, file)];
+  if (keyRank > certRank && !isAsMany(values as Config)) values.key = Object.freeze([]);
+  if (problems.length === 0) problems.push(...pairProblems(values as Config), ...contradictions(values as Config));
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze(values) as Config;
 }
@@ -52,6 +55,28 @@ function members(found: string | readonly string[], separated: boolean): readonl
   if (typeof found !== 'string') return found;
   const texts = separated ? found.split(',').map((text) => text.trim()) : [found];
   return texts.filter((text) => text !== '');
+}
+
+/** How specific the place is that an option was found in: 0 the flag, 1 the environment, 2 the file, 3 the default. */
+function rankOf(name: OptionName, flags: Flags, env: Environment, file: Flags): number {
+  return [flags[name], env[variableOf(name)] || undefined, file[name], ''].findIndex((text) => text !== undefined);
+}
+
+function isAsMany({ cert, key }: Config): boolean {
+  return cert.length === key.length;
+}
+
+function pairProblems(config: Config): string[] {
+  const { cert, key } = config;
+  const twice = cert.find((path, at) => cert.indexOf(path) !== at);
+  const problems = twice === undefined ? [] : [`--cert names ${twice} twice; once is enough`];
+  if (cert.length === 0) problems.push('--cert names no file; give at least one');
+  if (key.length > 0 && !isAsMany(config)) {
+    problems.push(
+      `--cert is given ${cert.length} times and --key ${key.length} times; give as many keys, in the same order, or none when every --cert holds its own`,
+    );
+  }
+  return problems;
 }
 
 type Found = readonly [text: string | readonly string[], origin: string];

@@ -40,19 +40,27 @@ export function listOption<T>(spec: Option<T>): ListOption<T> {
 }
 
 export const OPTIONS = {
-  cert: option({
+  cert: listOption({
     group: 'Certificates',
     default: 'certs/tls.crt',
     takes: 'FILE',
     parse: parseFile,
-    help: 'PEM certificate chain, leaf first; it may hold its key too.',
+    help: 'PEM certificate chain; may hold its key too, which then counts. Repeatable: chosen by SNI, the first is the default.',
   }),
-  key: option({
+  key: listOption({
     group: 'Certificates',
     default: 'certs/tls.key',
     takes: 'FILE',
     parse: parseFile,
-    help: 'PEM private key of the certificate.',
+    help: 'PEM private key: as many as --cert, in the same order, or none when every --cert holds its own.',
+  }),
+  'wait-for-cert': option({
+    group: 'Certificates',
+    switch: true,
+    default: 'false',
+    takes: '',
+    parse: parseSwitch,
+    help: 'Without a pair that can be served, wait for one with the TLS port closed, instead of exit code 2.',
   }),
   listen: option({
     group: 'Traffic',

@@ -1,33 +1,18 @@
-// PEM text to a checked pair: certificates that parse, a key that belongs to the leaf, and the facts that log, metrics
-// and `check` tell. Pure: it reads no file and no clock.
+// PEM text to a checked pair: certificates that parse, a key that is strong enough and belongs to the leaf, and the
+// facts that log, metrics and `check` tell. Pure: it reads no file and no clock.
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
+import { BundleError } from './fault.ts';
+import { type Chain, orderChain } from './pem/chain.ts';
+import { certificateBlocks, keyBlock } from './pem/text.ts';
 
-/** Why a pair is no good: the label of metrics and the `reason` of log lines. */
-export type BundleFault =
-  | 'missing'
-  | 'unreadable'
-  | 'empty'
-  | 'no_certificate'
-  | 'malformed_certificate'
-  | 'no_key'
-  | 'malformed_key'
-  | 'encrypted_key'
-  | 'key_mismatch'
-  | 'rejected'
-  | 'expired'
-  | 'not_yet_valid'
-  | 'changing';
+export { BundleError, type BundleFault } from './fault.ts';
 
-/** A pair that cannot be served. The message names the file and the mend; it never holds key material. */
-export class BundleError extends Error {
-  readonly fault: BundleFault;
-  constructor(fault: BundleFault, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'BundleError';
-    this.fault = fault;
-  }
-}
+/** What is served all the same, though somebody should look at it. The word is the `reason` of its log line. */
+export type BundleWarning = {
+  readonly word: 'chain_mended' | 'chain_strays' | 'unusual_key' | 'no_names' | 'not_for_servers' | 'subpath_mount';
+  readonly text: string;
+};
 
 export type Bundle = {
   /** The PEM chain, leaf first. */
@@ -45,6 +30,7 @@ export type Bundle = {
   /** As `ec prime256v1` or `rsa 2048`. */
   readonly keyKind: string;
   readonly chainLength: number;
+  readonly warnings: readonly BundleWarning[];
 };
 
 export type PairText = {
@@ -55,29 +41,30 @@ export type PairText = {
   readonly key: Buffer;
 };
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
-const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z0-9]+ )?PRIVATE KEY-----/;
-const ENCRYPTED = /-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/;
+/** Chrome's and the CA/Browser Forum's least (Baseline Requirements 6.1.5). */
+const MIN_RSA_BITS = 2048;
+const MAX_USUAL_RSA_BITS = 4096;
+const USUAL_CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
+/** RFC 5280 section 4.2.1.12. */
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
+const ANY_USAGE = '2.5.29.37.0';
 
 /** Throws a BundleError. Dates are told, not judged. */
 export function parseBundle({ certPath, keyPath, cert, key }: PairText): Bundle {
-  const chain = parseChain(certPath, text(certPath, cert));
-  const leaf = chain[0] as X509Certificate;
-  const keyText = text(keyPath, key);
-  const privateKey = parseKey(keyPath, keyText);
-  if (!leaf.checkPrivateKey(privateKey)) {
-    const at = chain.findIndex((other) => other.checkPrivateKey(privateKey));
-    const hint =
-      at > 0
-        ? `it belongs to certificate ${at + 1} of the file; the leaf must come first`
-        : 'they are of two different pairs';
+  const all = certificateBlocks(certPath, cert).map((block, at) => parseCertificate(certPath, block, at));
+  const privateKey = parseKey(keyPath, keyBlock(keyPath, key));
+  const leaf = all.find((certificate) => certificate.checkPrivateKey(privateKey));
+  if (leaf === undefined) {
     throw new BundleError(
       'key_mismatch',
-      `the key in ${keyPath} does not belong to the certificate in ${certPath}: ${hint}`,
+      `the key in ${keyPath} does not belong to the certificate in ${certPath}: they are of two different pairs`,
     );
   }
+  const publicKey = createPublicKey(privateKey);
+  refuseWeakKey(keyPath, publicKey);
+  const chain = orderChain(leaf, all);
   return {
-    cert: chain.map((certificate) => certificate.toString()).join(''),
+    cert: chain.certificates.map((certificate) => certificate.toString()).join(''),
     key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     subject: leaf.subject?.replaceAll('\n', ', ') ?? '',
     issuer: leaf.issuer?.replaceAll('\n', ', ') ?? '',
@@ -86,49 +73,58 @@ export function parseBundle({ certPath, keyPath, cert, key }: PairText): Bundle 
     sha256: leaf.fingerprint256.replaceAll(':', '').toLowerCase(),
     notBefore: new Date(leaf.validFrom),
     notAfter: new Date(leaf.validTo),
-    keyKind: keyKind(createPublicKey(privateKey)),
-    chainLength: chain.length,
+    keyKind: keyKind(publicKey),
+    chainLength: chain.certificates.length,
+    warnings: warningsOf(certPath, leaf, chain, publicKey),
   };
 }
 
-function text(path: string, bytes: Buffer): string {
-  if (bytes.length === 0) throw new BundleError('empty', `${path} is empty`);
-  return bytes.toString('utf8').replace(/^\uFEFF/, '');
-}
-
-function parseChain(path: string, pem: string): X509Certificate[] {
-  const blocks = pem.match(CERTIFICATE) ?? [];
-  const begun = pem.match(/-----BEGIN CERTIFICATE-----/g)?.length ?? 0;
-  if (begun === 0)
-    throw new BundleError(
-      'no_certificate',
-      `${path} holds no PEM certificate (a block that begins with -----BEGIN CERTIFICATE-----)`,
-    );
-  if (begun !== blocks.length)
-    throw new BundleError('malformed_certificate', `${path} is cut off: a certificate has no end line`);
-  return blocks.map((block, i) => {
-    try {
-      return new X509Certificate(block);
-    } catch (cause) {
-      throw new BundleError('malformed_certificate', `certificate ${i + 1} in ${path} cannot be read`, { cause });
-    }
-  });
-}
-
-function parseKey(path: string, pem: string): KeyObject {
-  if (ENCRYPTED.test(pem)) {
-    throw new BundleError(
-      'encrypted_key',
-      `the key in ${path} is encrypted; decrypt it first, as with openssl pkey -in ${path} -out FILE`,
-    );
+function parseCertificate(path: string, block: string, at: number): X509Certificate {
+  try {
+    return new X509Certificate(block);
+  } catch (cause) {
+    throw new BundleError('malformed_certificate', `certificate ${at + 1} in ${path} cannot be read`, { cause });
   }
-  const block = PRIVATE_KEY.exec(pem)?.[0];
-  if (block === undefined) throw new BundleError('no_key', `${path} holds no complete PEM private key`);
+}
+
+function parseKey(path: string, block: string): KeyObject {
   try {
     return createPrivateKey(block);
   } catch (cause) {
     throw new BundleError('malformed_key', `the key in ${path} cannot be read`, { cause });
   }
+}
+
+// OpenSSL's own limit differs by release: 3.0 (Node 20) takes 1024 bits, 3.5 (Node 24) does not.
+function refuseWeakKey(path: string, key: KeyObject): void {
+  const { modulusLength = MIN_RSA_BITS } = key.asymmetricKeyDetails ?? {};
+  if (modulusLength < MIN_RSA_BITS) {
+    throw new BundleError(
+      'weak_key',
+      `the RSA key in ${path} has ${modulusLength} bits, which can be broken; issue one of at least ${MIN_RSA_BITS}, or ECDSA P-256`,
+    );
+  }
+}
+
+function warningsOf(path: string, leaf: X509Certificate, chain: Chain, key: KeyObject): BundleWarning[] {
+  const warnings: BundleWarning[] = [];
+  const warn = (word: BundleWarning['word'], text: string): void => void warnings.push({ word, text });
+  if (chain.mended) warn('chain_mended', `${path} is not in order, leaf first and each followed by its issuer; mended`);
+  if (chain.strays > 0)
+    warn('chain_strays', `${path} holds ${chain.strays} certificates that are not of the leaf's chain; remove them`);
+  if (isUnusual(key)) warn('unusual_key', `${path}: many clients do not take a key of ${keyKind(key)}, or it is slow`);
+  if (leaf.subjectAltName === undefined)
+    warn('no_names', `${path} has no subject alternative name: browsers and Go clients refuse it; issue it with one`);
+  const usages = leaf.keyUsage as string[] | undefined;
+  if (usages !== undefined && !usages.includes(SERVER_AUTH) && !usages.includes(ANY_USAGE))
+    warn('not_for_servers', `${path} is not for servers: clients refuse it; issue it with the usage "server auth"`);
+  return warnings;
+}
+
+function isUnusual(key: KeyObject): boolean {
+  const { namedCurve = '', modulusLength = 0 } = key.asymmetricKeyDetails ?? {};
+  if (key.asymmetricKeyType === 'rsa') return modulusLength > MAX_USUAL_RSA_BITS;
+  return key.asymmetricKeyType !== 'ec' || !USUAL_CURVES.includes(namedCurve);
 }
 
 function keyKind(key: KeyObject): string {

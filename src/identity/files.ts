@@ -1,17 +1,22 @@
-// Reads a certificate and its key as one consistent pair. A Secret volume is swapped by renaming its `..data` link
+// Reads a certificate and its key as one consistent pair; a certificate's file that holds a key is the whole pair. A Secret volume is swapped by renaming its `..data` link
 // to a new directory (Kubernetes' AtomicWriter), so both files are read from the one directory that the link names,
 // and the link is read again afterwards. It parses nothing.
 
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
-import { BundleError } from './bundle.ts';
+import { whyUnreadable } from './disk/access.ts';
+import { BundleError } from './fault.ts';
+import { holdsKey } from './pem/text.ts';
 
-export type PairPaths = { readonly cert: string; readonly key: string };
+/** `key` is not read where the certificate's file holds one; undefined where it must. */
+export type PairPaths = { readonly cert: string; readonly key: string | undefined };
 
 export type PairFiles = {
   readonly cert: Buffer;
   readonly key: Buffer;
+  /** The file that the key came from. */
+  readonly keyPath: string;
   /** The directory that both were really read from, or that of the certificate. */
   readonly source: string;
 };
@@ -20,17 +25,19 @@ export type PairFiles = {
 const MAX_FILE_BYTES = 1 << 20;
 const ATTEMPTS = 5;
 
-/** Throws a BundleError of `missing`, `unreadable` or `changing`. */
-export function readPair({ cert, key }: PairPaths): PairFiles {
+/** The pairs of two lists: as many keys as certificates, or none. */
+export function pairPaths({ cert, key }: { cert: readonly string[]; key: readonly string[] }): PairPaths[] {
+  return cert.map((path, at) => ({ cert: path, key: key[at] }));
+}
+
+/** Throws a BundleError of `missing`, `unreadable`, `no_key` or `changing`. */
+export function readPair(paths: PairPaths): PairFiles {
+  const { cert, key = cert } = paths;
   for (let attempt = 1; ; attempt++) {
     const certDir = realDirectory(dirname(cert));
     const keyDir = dirname(key) === dirname(cert) ? certDir : realDirectory(dirname(key));
     try {
-      const pair = {
-        cert: readFile(join(certDir, basename(cert)), cert),
-        key: readFile(join(keyDir, basename(key)), key),
-        source: certDir,
-      };
+      const pair = readFrom(certDir, keyDir, paths);
       if (realDirectory(dirname(cert)) === certDir && realDirectory(dirname(key)) === keyDir) return pair;
     } catch (error) {
       // The directory may have been swapped away under us: then the next attempt finds the new one.
@@ -39,6 +46,16 @@ export function readPair({ cert, key }: PairPaths): PairFiles {
     }
     if (attempt === ATTEMPTS) throw new BundleError('changing', `${dirname(cert)} changes faster than it can be read`);
   }
+}
+
+function readFrom(certDir: string, keyDir: string, { cert, key }: PairPaths): PairFiles {
+  const chain = readFile(join(certDir, basename(cert)), cert);
+  if (holdsKey(chain)) return { cert: chain, key: chain, keyPath: cert, source: certDir };
+  // An empty file is told as such before anything is said of its key.
+  if (key === undefined && chain.length > 0)
+    throw new BundleError('no_key', `${cert} holds no private key, and no --key is given for it`);
+  if (key === undefined) return { cert: chain, key: chain, keyPath: cert, source: certDir };
+  return { cert: chain, key: readFile(join(keyDir, basename(key)), key), keyPath: key, source: certDir };
 }
 
 /** The target of `..data` where the directory is a Kubernetes volume, else where the directory really is. */
@@ -75,6 +92,7 @@ function readFile(path: string, named: string): Buffer {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new BundleError('missing', `${named} does not exist`, { cause: error });
-    throw new BundleError('unreadable', `${named} cannot be read (${code})`, { cause: error });
+    const why = code === 'EACCES' || code === 'EPERM' ? whyUnreadable(path) : '';
+    throw new BundleError('unreadable', `${named} cannot be read (${code})${why}`, { cause: error });
   }
 }

@@ -1,133 +1,117 @@
-// The identity that is served, and its replacement. The failure contract: a pair is published whole or not at all;
-// whatever is wrong with a new one, the old one stays, the observer is told why once, and the files are looked at
-// again at the next hint. Knows nothing of HTTP.
+// The identity that is served: all pairs, each judged for itself, and the choice among them. What is published is whole:
+// while one pair is broken on disk, its old content and the other pairs go on. Knows nothing of HTTP.
 
-import { createHash } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { ConfigError } from '../errors.ts';
-import { type Bundle, BundleError, type BundleFault, parseBundle } from './bundle.ts';
-import { type PairPaths, readPair } from './files.ts';
-import { createTicketKeys } from './tickets.ts';
-import { tlsOptions } from './tls-options.ts';
+import { BundleError } from './fault.ts';
+import type { PairPaths } from './files.ts';
+import { Pair, type PairObserver, type PairState, type Served } from './pair.ts';
+import { type Contexts, createContexts } from './sni/contexts.ts';
+import { type SharedTls, tlsOptions } from './tls-options.ts';
 
-export type Served = { readonly bundle: Bundle; readonly tls: TlsOptions; readonly source: string };
-
-export interface IdentityObserver {
-  /** The first pair is served. */
-  opened(served: Served): void;
-  /** A changed pair is served from now on. */
-  reloaded(served: Served, previous: Served): void;
-  /** A changed pair was refused; called once for each content and reason. */
-  refused(fault: BundleFault, message: string): void;
-  /** Whether the files hold something else than is served. */
-  differs(differs: boolean): void;
-}
+export { isValidAt, type Served } from './pair.ts';
+export type IdentityObserver = PairObserver;
 
 export interface Identity {
-  readonly current: Served;
+  /** In the order in which they were given; the first that is served is the default. */
+  readonly pairs: readonly PairState[];
+  /** For a TLS server. With several pairs it chooses by SNI, always among what is served at that moment. */
+  readonly tls: TlsOptions;
   /** Looks at the files now. True when a new pair was taken. */
   reload(): boolean;
-  /** Returns the unsubscribe. */
-  onChange(listener: (served: Served) => void): () => void;
+  /** As reload(), but true when afterwards every pair is served as it stands on disk. */
+  catchUp(): boolean;
+  /** The same pairs with other settings. Throws a BundleError, and then changes nothing, where they do not fit. */
+  rebuild(shared: SharedTls): void;
+  /** Called after every change of `tls`; returns the unsubscribe. */
+  onChange(listener: (tls: TlsOptions) => void): () => void;
+  /** Resolves with true once a pair is served, with false when `stopping` comes first. */
+  whenServed(stopping: AbortSignal): Promise<boolean>;
 }
 
 export type IdentityOptions = {
-  readonly paths: PairPaths;
+  readonly pairs: readonly PairPaths[];
+  /** Do without a pair that can be served, until one is there. */
+  readonly wait: boolean;
+  readonly shared: SharedTls;
   readonly now: () => Date;
   readonly observer: IdentityObserver;
 };
 
-/** Throws a ConfigError when the first pair cannot be served. An expired one can: it is all there is. */
-export function openIdentity({ paths, now, observer }: IdentityOptions): Identity {
-  const ticketKeys = createTicketKeys();
-  const listeners = new Set<(served: Served) => void>();
-  let [current, digest] = first(paths, ticketKeys);
-  let refusal = '';
-  let seen = '';
-  observer.opened(current);
-
-  const take = (): boolean => {
-    seen = '';
-    const found = read(paths);
-    seen = found.digest;
-    if (found.digest === digest) return forgive();
-    const served = toServed(paths, found, ticketKeys);
-    judgeDates(served.bundle, current.bundle, now(), paths);
-    const previous = current;
-    [current, digest] = [served, found.digest];
-    forgive();
-    for (const listener of listeners) listener(served);
-    observer.reloaded(served, previous);
-    return true;
+/** Throws a ConfigError when a first pair cannot be served. An expired one can: it is all there is. */
+export function openIdentity(options: IdentityOptions): Identity {
+  let { shared } = options;
+  const observer = options.wait ? options.observer : { ...options.observer, waiting() {} };
+  const pairs = options.pairs.map((paths) => new Pair(paths, options.now, observer));
+  const listeners = new Set<(tls: TlsOptions) => void>();
+  let contexts: Contexts | undefined;
+  const choose: TlsOptions['SNICallback'] = (name, done) => done(null, contexts?.choose(name));
+  // Without the callback, Node asks nobody: a single pair costs no call into JavaScript for each handshake.
+  const tls = (): TlsOptions => ({ ...contexts?.fallback, ...(pairs.length > 1 && { SNICallback: choose }) });
+  const publish = (): void => {
+    const served = pairs.flatMap((pair) => pair.served ?? []);
+    if (!isSome(served)) return;
+    contexts = createContexts(served);
+    for (const listener of listeners) listener(tls());
   };
-  const forgive = (): false => {
-    refusal = '';
-    observer.differs(false);
-    return false;
+  const reload = (): boolean => {
+    const { taken } = takeAll(pairs, shared);
+    if (taken) publish();
+    return taken;
   };
+  const { problems } = takeAll(pairs, shared);
+  if (problems.length > 0 && !options.wait) throw new ConfigError(problems);
+  publish();
 
   return {
-    get current() {
-      return current;
+    pairs,
+    get tls() {
+      return tls();
     },
-    reload() {
-      try {
-        return take();
-      } catch (error) {
-        if (!(error instanceof BundleError)) throw error;
-        observer.differs(true);
-        const told = `${error.fault} ${error.message} ${seen}`;
-        if (told !== refusal) observer.refused(error.fault, error.message);
-        refusal = told;
-        return false;
-      }
+    reload,
+    catchUp() {
+      reload();
+      return pairs.every(({ served, differs }) => served !== undefined && !differs);
+    },
+    rebuild(next) {
+      const rebuilt = pairs.map(({ served }) => served && tlsOptions(served.bundle, next));
+      shared = next;
+      for (const [at, pair] of pairs.entries()) pair.withTls(rebuilt[at] ?? {});
+      publish();
     },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    whenServed: (stopping) =>
+      new Promise((resolve) => {
+        const found = (): void => {
+          listeners.delete(found);
+          resolve(true);
+        };
+        if (contexts !== undefined) return found();
+        listeners.add(found);
+        if (stopping.aborted) resolve(false);
+        stopping.addEventListener('abort', () => resolve(false), { once: true });
+      }),
   };
 }
 
-function first(paths: PairPaths, ticketKeys: Buffer): [Served, string] {
-  try {
-    const found = read(paths);
-    return [toServed(paths, found, ticketKeys), found.digest];
-  } catch (error) {
-    if (!(error instanceof BundleError)) throw error;
-    throw new ConfigError([`${error.message}${error.fault === 'missing' ? '; see --cert and --key' : ''}`], {
-      cause: error,
-    });
+/** Looks at every pair, whatever is wrong with another one. */
+function takeAll(pairs: readonly Pair[], shared: SharedTls): { taken: boolean; problems: string[] } {
+  const problems: string[] = [];
+  let taken = false;
+  for (const pair of pairs) {
+    try {
+      taken = pair.take(shared) || taken;
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+      problems.push(`${error.message}${error.fault === 'missing' ? '; see --cert and --key' : ''}`);
+    }
   }
+  return { taken, problems };
 }
 
-type Found = ReturnType<typeof readPair> & { readonly digest: string };
-
-function read(paths: PairPaths): Found {
-  const files = readPair(paths);
-  const digest = createHash('sha256').update(files.cert).update('\0').update(files.key).digest('hex');
-  return { ...files, digest };
-}
-
-function toServed(paths: PairPaths, { cert, key, source }: Found, ticketKeys: Buffer): Served {
-  const bundle = parseBundle({ certPath: paths.cert, keyPath: paths.key, cert, key });
-  return { bundle, tls: tlsOptions(bundle, ticketKeys), source };
-}
-
-/** A pair outside its dates never replaces one inside them. */
-function judgeDates(next: Bundle, served: Bundle, now: Date, paths: PairPaths): void {
-  if (!isValidAt(served, now)) return;
-  if (next.notAfter <= now)
-    throw new BundleError('expired', `the certificate in ${paths.cert} expired on ${next.notAfter.toISOString()}`);
-  if (next.notBefore > now) {
-    throw new BundleError(
-      'not_yet_valid',
-      `the certificate in ${paths.cert} is not valid before ${next.notBefore.toISOString()}`,
-    );
-  }
-}
-
-/** Whether the moment lies within the certificate's dates. */
-export function isValidAt({ notBefore, notAfter }: Bundle, moment: Date): boolean {
-  return notBefore <= moment && moment < notAfter;
+function isSome(served: Served[]): served is [Served, ...Served[]] {
+  return served.length > 0;
 }

@@ -17,8 +17,11 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
+/** What all contexts have in common, whichever certificate they show. */
+export type SharedTls = { readonly ticketKeys: Buffer };
+
 /** Throws a BundleError (`rejected`) when OpenSSL does not take the pair, as for an RSA key below its security level. */
-export function tlsOptions(bundle: Bundle, ticketKeys: Buffer): TlsOptions {
+export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
   const options: TlsOptions = {
     cert: bundle.cert,
     key: bundle.key,
@@ -27,7 +30,7 @@ export function tlsOptions(bundle: Bundle, ticketKeys: Buffer): TlsOptions {
     minVersion: 'TLSv1.2',
     maxVersion: 'TLSv1.3',
     ecdhCurve: 'auto',
-    ticketKeys,
+    ticketKeys: shared.ticketKeys,
     sessionIdContext: 'tls-sidecar',
   };
   try {

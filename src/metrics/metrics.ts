@@ -135,6 +135,11 @@ export function createMetrics(build: BuildInfo) {
     [],
   );
   const differs = gauge('certificate_disk_differs', '1 while the files hold something else than is served.', ['name']);
+  const rearmed = counter(
+    'certificate_watch_rearmed_total',
+    'How often the watch of the certificate directories was set up anew, because it failed or they were replaced.',
+    ['reason'],
+  );
   const dropped = counter('log_lines_dropped_total', 'Log lines that were lost because stdout was not read.', []);
   const draining = gauge('draining', '1 while the sidecar drains.', []);
   gauge('build_info', 'Always 1; the labels say what runs.', ['version', 'node', 'openssl']).set({ ...build }, 1);
@@ -157,11 +162,17 @@ export function createMetrics(build: BuildInfo) {
     reloads,
     lastReload,
     differs,
+    rearmed,
     dropped,
     draining,
     countConnectionsWith(count: (protocol: string) => number): void {
       countConnections = count;
     },
+    /** For /status: what is going on now. */
+    activity: () => ({
+      connections: Object.fromEntries(['http/1.1', 'h2'].map((protocol) => [protocol, countConnections(protocol)])),
+      requestsInFlight: inFlight,
+    }),
     exchangeStarted(): void {
       inFlight++;
     },

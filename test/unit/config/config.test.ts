@@ -32,8 +32,9 @@ describe('without flags, environment and file', () => {
   test('every option has its default', () => {
     const config = loadConfig({}, {}, undefined);
     assert.deepEqual(config, {
-      cert: 'certs/tls.crt',
-      key: 'certs/tls.key',
+      cert: ['certs/tls.crt'],
+      key: ['certs/tls.key'],
+      waitForCert: false,
       listen: { host: undefined, port: 8080 },
       upstream: { kind: 'tcp', host: 'localhost', port: 80 },
       upstreamProtocol: 'auto',
@@ -150,11 +151,11 @@ describe('what is wrong', () => {
   });
 
   test('is told all at once: the arguments, the file, and the values of all places', () => {
-    const file = configFile('no-such: 1\nkey: [a]\naccess-log: none\n');
+    const file = configFile('no-such: 1\nlisten: [a]\naccess-log: none\n');
     const told = problemsOf({ listen: 'x' }, { TLS_SIDECAR_ADMIN: 'y' }, file, ['unknown option --z']);
     assert.deepEqual(
-      told.map((problem) => /--z|no-such|"key"|--listen|--admin|--access-log/.exec(problem)?.[0]),
-      ['--z', 'no-such', '"key"', '--listen', '--admin', '--access-log'],
+      told.map((problem) => /--z|no-such|"listen"|--listen|--admin|--access-log/.exec(problem)?.[0]),
+      ['--z', 'no-such', '"listen"', '--listen', '--admin', '--access-log'],
     );
   });
 
@@ -239,4 +240,55 @@ describe('what is spoken to the app', () => {
     );
     assert.deepEqual([upstream, upstreamProtocol], [{ kind: 'unix', path: '/a' }, 'h2c']);
   });
+});
+
+describe('certificates and keys', () => {
+  const pairsOf = (flags: Flags, env: Environment = {}, file?: string) => {
+    const { cert, key } = loadConfig(flags, env, file);
+    return [cert, key];
+  };
+  const image = { TLS_SIDECAR_CERT: '/etc/c', TLS_SIDECAR_KEY: '/etc/k' };
+
+  test('are as many, in the same order, wherever they come from', () => {
+    assert.deepEqual(pairsOf({ cert: ['a', 'b'], key: ['c', 'd'] }), [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    assert.deepEqual(pairsOf({}, { TLS_SIDECAR_CERT: 'a, b', TLS_SIDECAR_KEY: 'c,d' }), [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    assert.deepEqual(pairsOf({}, {}, configFile('cert: [a, b]\nkey: [c, d]\n')), [
+      ['a', 'b'],
+      ['c', 'd'],
+    ]);
+    assert.deepEqual(pairsOf({ key: 'k' }, image), [['/etc/c'], ['k']]);
+  });
+
+  test('a key from a less specific place stands beside one certificate, in case that holds none', () => {
+    assert.deepEqual(pairsOf({ cert: 'a' }), [['a'], ['certs/tls.key']]);
+    assert.deepEqual(pairsOf({ cert: 'a' }, image), [['a'], ['/etc/k']]);
+  });
+
+  test('a key from a less specific place does not stand against several certificates', () => {
+    assert.deepEqual(pairsOf({ cert: ['a', 'b'] }), [['a', 'b'], []]);
+    assert.deepEqual(pairsOf({ cert: ['a', 'b'] }, image), [['a', 'b'], []]);
+    assert.deepEqual(pairsOf({}, { TLS_SIDECAR_CERT: 'a,b' }, configFile('key: c\n')), [['a', 'b'], []]);
+    assert.deepEqual(pairsOf({}, { TLS_SIDECAR_CERT: 'a,b', TLS_SIDECAR_KEY: '' }), [['a', 'b'], []]);
+  });
+
+  const rows: readonly (readonly [what: string, flags: Flags, env: Environment, told: RegExp])[] = [
+    ['fewer keys', { cert: ['a', 'b'], key: 'c' }, {}, /^--cert is given 2 times and --key 1 times; give as many/],
+    ['more keys', { cert: 'a', key: ['c', 'd'] }, {}, /^--cert is given 1 times and --key 2 times/],
+    ['keys for no certificate', { key: ['c', 'd'] }, {}, /^--cert is given 1 times and --key 2 times/],
+    ['as many, but from one place less', {}, { ...image, TLS_SIDECAR_CERT: 'a,b' }, /2 times and --key 1 times/],
+    ['a certificate twice', { cert: ['a', 'a'], key: ['c', 'd'] }, {}, /^--cert names a twice; once is enough$/],
+    ['no certificate', {}, { TLS_SIDECAR_CERT: ',' }, /^--cert names no file; give at least one$/],
+  ];
+  for (const [what, flags, env, told] of rows) {
+    test(`are a problem: ${what}`, () => {
+      const [problem = ''] = problemsOf(flags, env);
+      assert.match(problem, told);
+    });
+  }
 });

@@ -97,7 +97,7 @@ describe('a file with faults', () => {
   }
 
   test('tells every unknown key, and still gives what it knows', () => {
-    const { problems, values } = readText('a1: 1\nlisten: :1\nb2: 2\nkey: []\nadmin: off\n');
+    const { problems, values } = readText('a1: 1\nlisten: :1\nb2: 2\nlog-level: []\nadmin: off\n');
     assert.equal(problems.length, 3);
     assert.deepEqual(values, { listen: ':1', admin: 'off' });
   });

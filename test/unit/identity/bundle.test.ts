@@ -9,6 +9,7 @@ const authority = await createAuthority({ commonName: 'Root' });
 const middle = await authority.intermediate({ commonName: 'Middle' });
 const pair = await middle.issue({ dns: ['a.example', '*.b.example'], ip: ['127.0.0.1'] });
 const other = await middle.issue({ dns: ['other.example'] });
+const weak = await authority.issue({ keyType: 'rsa1024', dns: ['weak.example'] });
 const rsa = await authority.issue({ keyType: 'rsa', dns: ['rsa.example'] });
 
 function parse(cert: string | Buffer, key: string | Buffer): Bundle {
@@ -43,8 +44,14 @@ describe('a pair that is wrong', () => {
     ['the key as the certificate', pair.key, pair.key, 'no_certificate', /tls\.crt/],
     ['the two files swapped', pair.key, pair.chain, 'no_certificate', /tls\.crt/],
     ['the certificate as the key', pair.chain, pair.chain, 'no_key', /tls\.key/],
-    ['a certificate in DER', der, pair.key, 'no_certificate', /tls\.crt/],
-    ['a certificate in UTF-16', Buffer.from(pair.chain, 'utf16le'), pair.key, 'no_certificate', /tls\.crt/],
+    ['a certificate in DER', der, pair.key, 'no_certificate', /tls\.crt .*: it is binary.* openssl x509 -inform der/],
+    [
+      'a certificate in UTF-16',
+      Buffer.from(pair.chain, 'utf16le'),
+      pair.key,
+      'no_certificate',
+      /tls\.crt .* no UTF-8 text.*save it as UTF-8/,
+    ],
     ['a certificate without armour', half(pair.cert).replace(/^.*\n/, ''), pair.key, 'no_certificate', /tls\.crt/],
     ['a begin line alone', '-----BEGIN CERTIFICATE-----\n', pair.key, 'malformed_certificate', /cut off/],
     ['half a certificate', half(pair.cert), pair.key, 'malformed_certificate', /tls\.crt is cut off/],
@@ -79,7 +86,14 @@ describe('a pair that is wrong', () => {
     ],
     ['half a key', pair.chain, half(pair.key), 'no_key', /tls\.key holds no complete PEM private key/],
     ['a key whose last byte is missing', pair.chain, pair.key.trimEnd().slice(0, -1), 'no_key', /tls\.key/],
-    ['a key in DER', pair.chain, ec.privateKey.export({ type: 'pkcs8', format: 'der' }), 'no_key', /tls\.key/],
+    [
+      'a key in DER',
+      pair.chain,
+      ec.privateKey.export({ type: 'pkcs8', format: 'der' }),
+      'no_key',
+      /tls\.key .* it is binary .* openssl pkey -inform der/,
+    ],
+    ['a short RSA key', weak.chain, weak.key, 'weak_key', /RSA key in tls\.key has 1024 bits.* at least 2048/],
     ['a public key', pair.chain, publicKey, 'no_key', /tls\.key/],
     ['a key of nonsense', pair.chain, spoiled(pair.key), 'malformed_key', /^the key in tls\.key cannot be read$/],
     [
@@ -101,13 +115,6 @@ describe('a pair that is wrong', () => {
     ['a new certificate with the old key', other.chain, pair.key, 'key_mismatch', /two different pairs/],
     ['an RSA key for an EC certificate', pair.chain, rsa.key, 'key_mismatch', /two different pairs/],
     ['an EC key for an RSA certificate', rsa.chain, pair.key, 'key_mismatch', /two different pairs/],
-    [
-      'the chain upside down',
-      middle.pem + pair.cert,
-      pair.key,
-      'key_mismatch',
-      /certificate 2 of the file; the leaf must come first/,
-    ],
     ['the authority alone', authority.pem, pair.key, 'key_mismatch', /two different pairs/],
     ...(['ed25519', 'ed448', 'x25519', 'x448'] as const).map(
       (kind) =>
@@ -205,6 +212,47 @@ describe('a pair that is right', () => {
     test(`is taken: ${what}`, () => assert.equal(parse(cert, key).chainLength, length));
   }
 
+  const mended: readonly (readonly [what: string, cert: string])[] = [
+    ['upside down', middle.pem + pair.cert],
+    ['with its root first', authority.pem + pair.cert + middle.pem],
+    ['with the leaf twice', pair.cert + pair.cert + middle.pem],
+    ['with the leaf last', authority.pem + middle.pem + pair.cert],
+  ];
+  for (const [what, cert] of mended) {
+    test(`is put in order, and says so: ${what}`, () => {
+      const bundle = parse(cert, pair.key);
+      assert.ok(bundle.cert.startsWith(pair.chain), bundle.cert);
+      assert.deepEqual(
+        bundle.warnings.map(({ word }) => word),
+        ['chain_mended'],
+      );
+      assert.equal(bundle.serial, pair.serial.toLowerCase());
+    });
+  }
+
+  test('with certificates of another chain is served as it is, and says so', () => {
+    const bundle = parse(pair.chain + other.cert, pair.key);
+    assert.equal(bundle.cert, pair.chain + other.cert);
+    assert.match(bundle.warnings[0]?.text ?? '', /^tls\.crt holds 1 certificates that are not of the leaf's chain/);
+  });
+
+  test('with the leaf behind a stranger is put in order as far as it is understood', () => {
+    const bundle = parse(other.cert + pair.cert + middle.pem, pair.key);
+    assert.equal(bundle.cert, pair.chain + other.cert);
+    assert.deepEqual(
+      bundle.warnings.map(({ word }) => word),
+      ['chain_mended', 'chain_strays'],
+    );
+  });
+
+  test('for clients only is told as such', async () => {
+    const client = await authority.issue({ dns: ['c.example'], usage: 'client' });
+    assert.deepEqual(
+      parse(client.chain, client.key).warnings.map(({ word }) => word),
+      ['not_for_servers'],
+    );
+  });
+
   test('is given on as clean PEM, whatever stood around it in the files', () => {
     const bundle = parse(`words\n${pair.chain}words`, `words\n${pair.key}words`);
     assert.equal(bundle.cert, pair.chain);
@@ -219,6 +267,10 @@ describe('a pair that is right', () => {
     const bare = await authority.issue({ commonName: 'bare', organizationalUnit: 'unit' });
     const bundle = parse(bare.chain, bare.key);
     assert.deepEqual([bundle.names, bundle.subject], ['', 'OU=unit, CN=bare']);
+    assert.deepEqual(
+      bundle.warnings.map(({ word }) => word),
+      ['no_names'],
+    );
   });
 
   test('is not judged by its dates', async () => {

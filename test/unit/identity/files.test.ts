@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
 import { BundleError, type BundleFault } from '../../../src/identity/bundle.ts';
-import { type PairFiles, type PairPaths, readPair } from '../../../src/identity/files.ts';
+import { type PairFiles, pairPaths, readPair } from '../../../src/identity/files.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 
 let dir: string;
@@ -14,6 +14,8 @@ beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'files-'));
 });
 afterEach(() => rmSync(dir, { recursive: true }));
+
+type PairPaths = { cert: string; key: string };
 
 const read = (paths: PairPaths): readonly [cert: string, key: string] => textOf(readPair(paths));
 const textOf = ({ cert, key }: PairFiles): readonly [cert: string, key: string] => [cert.toString(), key.toString()];
@@ -88,6 +90,33 @@ describe('a pair', () => {
   test('may be one file', () => {
     const { cert } = write(join(dir, 'certs'));
     assert.deepEqual(read({ cert, key: cert }), ['A', 'A']);
+  });
+
+  test('is the one file where that holds a key, whatever other is named', () => {
+    const bundle = 'c -----BEGIN EC PRIVATE KEY-----';
+    for (const paths of [
+      { ...write(join(dir, 'certs'), bundle, 'other') },
+      { cert: join(dir, 'certs', 'tls.crt'), key: '/nowhere' },
+    ]) {
+      const found = readPair(paths);
+      assert.deepEqual([...textOf(found), found.keyPath], [bundle, bundle, paths.cert]);
+    }
+    assert.deepEqual(textOf(readPair({ cert: join(dir, 'certs', 'tls.crt'), key: undefined })), [bundle, bundle]);
+  });
+
+  test('without a key anywhere is told as such, and an empty file as empty by who parses it', () => {
+    const { cert } = write(join(dir, 'certs'));
+    assert.throws(() => readPair({ cert, key: undefined }), { fault: 'no_key', message: /no --key is given/ });
+    writeFileSync(cert, '');
+    assert.equal(readPair({ cert, key: undefined }).key.length, 0);
+  });
+
+  test('of two lists go by their order; without keys, every certificate is alone', () => {
+    assert.deepEqual(pairPaths({ cert: ['a', 'b'], key: ['c', 'd'] }), [
+      { cert: 'a', key: 'c' },
+      { cert: 'b', key: 'd' },
+    ]);
+    assert.deepEqual(pairPaths({ cert: ['a'], key: [] }), [{ cert: 'a', key: undefined }]);
   });
 
   test('may be links to files elsewhere, and lie in a linked directory', () => {

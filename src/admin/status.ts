@@ -1,0 +1,59 @@
+// What GET /status tells, for people and scripts: it is put together from what is served and counted at that moment,
+// never from what stands on disk. No key, nothing of any request.
+
+import type { PairState, Served } from '../identity/pair.ts';
+import type { State } from '../lifecycle/lifecycle.ts';
+import type { AppHealth } from './health.ts';
+
+export type About = {
+  readonly version: string;
+  readonly now: () => Date;
+  /** The app's address, as it is called in messages. */
+  readonly upstream: string;
+  readonly pairs: readonly PairState[];
+};
+
+export interface Activity {
+  activity(): { readonly connections: Readonly<Record<string, number>>; readonly requestsInFlight: number };
+}
+
+export type StatusOptions = {
+  readonly state: () => State;
+  readonly app: AppHealth;
+  readonly metrics: Activity;
+  readonly about: About;
+};
+
+export function createStatus({ state, app, metrics, about }: StatusOptions): () => Promise<object> {
+  const { version, now, upstream, pairs } = about;
+  const started = now();
+  return async () => ({
+    version,
+    pid: process.pid,
+    node: process.version,
+    openssl: process.versions.openssl,
+    started,
+    uptimeSeconds: Math.round((now().getTime() - started.getTime()) / 1000),
+    state: state(),
+    draining: state() === 'draining',
+    app: { upstream, accepts: await app.accepts() },
+    ...metrics.activity(),
+    certificates: pairs.map((pair) => certificateStatus(pair, now())),
+  });
+}
+
+function certificateStatus({ name, served, differs, lastReload }: PairState, now: Date): object {
+  return {
+    name,
+    served: served === undefined ? null : servedStatus(served, now),
+    diskDiffers: differs,
+    lastReload: lastReload ?? null,
+  };
+}
+
+function servedStatus({ bundle, source, since, warnings }: Served, now: Date): object {
+  const { subject, issuer, names, serial, sha256, notBefore, notAfter, keyKind, chainLength } = bundle;
+  const withinDates = notBefore <= now && now < notAfter;
+  const facts = { subject, issuer, names: names === '' ? [] : names.split(', '), serial, sha256, keyKind, chainLength };
+  return { ...facts, notBefore, notAfter, withinDates, source, since, warnings };
+}

@@ -1,0 +1,82 @@
+// Every pair as serve would read it: whether it can be served, until when, for which names, from a mount that is
+// renewed, and which pair stands for a name that several have.
+
+import type { Config } from '../../config/config.ts';
+import { type Bundle, BundleError, parseBundle } from '../../identity/bundle.ts';
+import { frozenMount } from '../../identity/disk/mounts.ts';
+import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
+import { namesOf } from '../../identity/sni/names.ts';
+import { createTicketKeys } from '../../identity/tickets.ts';
+import { tlsOptions } from '../../identity/tls-options.ts';
+import type { Verdict } from './verdict.ts';
+
+const DAY_MS = 86_400_000;
+
+export function checkCertificates(config: Config): Verdict[] {
+  const good: { readonly name: string; readonly bundle: Bundle }[] = [];
+  const verdicts = pairPaths(config).flatMap((paths) => {
+    const { bundle, verdicts } = checkPair(paths, config.waitForCert);
+    if (bundle !== undefined) good.push({ name: paths.cert, bundle });
+    return verdicts;
+  });
+  return [...verdicts, ...shared(good)];
+}
+
+function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefined; verdicts: Verdict[] } {
+  try {
+    const { cert, key, keyPath } = readPair(paths);
+    const bundle = parseBundle({ certPath: paths.cert, keyPath, cert, key });
+    tlsOptions(bundle, { ticketKeys: createTicketKeys() });
+    const { subject, keyKind, chainLength, warnings } = bundle;
+    const together =
+      keyPath === paths.cert ? `${paths.cert} holds a pair` : `${paths.cert} and ${keyPath} belong together`;
+    const text = `${together}: ${subject || 'no subject'}, ${keyKind}, chain of ${chainLength}`;
+    const attention = warnings.map((warning): Verdict => ({ level: 'warning', text: warning.text }));
+    const facts: Verdict[] = [{ level: 'ok', text }, dates(paths.cert, bundle), ...names(paths.cert, bundle)];
+    return { bundle, verdicts: [...facts, ...attention, ...mount(paths.cert)] };
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error;
+    const text = waits ? `${error.message}; --wait-for-cert waits for a pair that can be served` : error.message;
+    return { bundle: undefined, verdicts: [{ level: waits ? 'warning' : 'failed', text }, ...mount(paths.cert)] };
+  }
+}
+
+function dates(path: string, { notBefore, notAfter }: Bundle): Verdict {
+  const now = Date.now();
+  const served = 'it would be served all the same, and clients refuse it';
+  if (now < notBefore.getTime())
+    return { level: 'warning', text: `${path} is not valid before ${notBefore.toISOString()}; ${served}` };
+  if (now >= notAfter.getTime())
+    return { level: 'warning', text: `${path} expired on ${notAfter.toISOString()}; ${served}: renew it` };
+  const days = Math.floor((notAfter.getTime() - now) / DAY_MS);
+  const text = `${path} is valid until ${notAfter.toISOString()}, for ${days} more days`;
+  return days < 7 ? { level: 'warning', text: `${text}; renew it` } : { level: 'ok', text };
+}
+
+function names(path: string, { names }: Bundle): Verdict[] {
+  return names === '' ? [] : [{ level: 'ok', text: `${path} names ${names}` }];
+}
+
+function mount(path: string): Verdict[] {
+  const frozen = frozenMount(path);
+  if (frozen === undefined) return [];
+  const text = `${frozen}, which never sees a renewal (subPath?); mount the whole volume as a directory`;
+  return [{ level: 'warning', text }];
+}
+
+/** Names that two pairs have: of the same kind of key, only the first of them is ever shown. */
+function shared(pairs: readonly { readonly name: string; readonly bundle: Bundle }[]): Verdict[] {
+  return pairs.flatMap(({ name, bundle }, at) => {
+    const kind = kindOf(bundle);
+    const hidden = namesOf(bundle).filter((own) =>
+      pairs.slice(0, at).some((other) => kindOf(other.bundle) === kind && namesOf(other.bundle).includes(own)),
+    );
+    if (hidden.length === 0) return [];
+    const text = `${name} is not served for ${hidden.join(', ')}: an earlier --cert with the same kind of key is`;
+    return [{ level: 'warning', text: `${text}; leave one of them out` } satisfies Verdict];
+  });
+}
+
+function kindOf({ keyKind }: Bundle): string {
+  return keyKind.split(' ', 1)[0] ?? '';
+}

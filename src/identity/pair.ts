@@ -1,0 +1,170 @@
+// One pair of files and what is served of them. The failure contract: a pair is taken whole or not at all; whatever is
+// wrong with a new one, the old one stays, and the observer is told why once. It knows nothing of other pairs.
+
+import { createHash } from 'node:crypto';
+import type { TlsOptions } from 'node:tls';
+import { type Bundle, type BundleWarning, parseBundle } from './bundle.ts';
+import { frozenMount } from './disk/mounts.ts';
+import { BundleError, type BundleFault } from './fault.ts';
+import { type PairFiles, type PairPaths, readPair } from './files.ts';
+import { type SharedTls, tlsOptions } from './tls-options.ts';
+
+export type Served = {
+  /** The path of the certificate, as it was given. */
+  readonly name: string;
+  readonly bundle: Bundle;
+  readonly tls: TlsOptions;
+  /** The directory that the files were really read from. */
+  readonly source: string;
+  readonly since: Date;
+  readonly warnings: readonly BundleWarning[];
+};
+
+/** How the last attempt to take a changed pair ended; `reason` is a fault, or `changed`. */
+export type LastReload = {
+  readonly result: 'success' | 'failed';
+  readonly reason: BundleFault | 'changed';
+  readonly detail: string;
+  readonly at: Date;
+};
+
+export interface PairObserver {
+  /** There is nothing to serve yet; called once for each content and reason. */
+  waiting(name: string, fault: BundleFault, message: string): void;
+  /** The first pair is served. */
+  opened(served: Served): void;
+  /** A changed pair is served from now on. */
+  reloaded(served: Served, previous: Served): void;
+  /** A changed pair was refused; called once for each content and reason. */
+  refused(name: string, fault: BundleFault, message: string): void;
+  /** Whether the files hold something else than is served. */
+  differs(name: string, differs: boolean): void;
+}
+
+/** What is told of a pair. */
+export interface PairState {
+  readonly name: string;
+  readonly served: Served | undefined;
+  readonly differs: boolean;
+  readonly lastReload: LastReload | undefined;
+}
+
+export class Pair implements PairState {
+  readonly name: string;
+  readonly #paths: PairPaths;
+  readonly #now: () => Date;
+  readonly #observer: PairObserver;
+  #served: Served | undefined;
+  #digest = '';
+  /** What was refused last, so that it is told once. */
+  #refusal = '';
+  #differs = false;
+  #lastReload: LastReload | undefined;
+
+  constructor(paths: PairPaths, now: () => Date, observer: PairObserver) {
+    this.name = paths.cert;
+    this.#paths = paths;
+    this.#now = now;
+    this.#observer = observer;
+  }
+
+  get served(): Served | undefined {
+    return this.#served;
+  }
+
+  get differs(): boolean {
+    return this.#differs;
+  }
+
+  get lastReload(): LastReload | undefined {
+    return this.#lastReload;
+  }
+
+  /** Reads the files; true when a new pair was taken. Throws a BundleError where there is none to serve at all. */
+  take(shared: SharedTls): boolean {
+    let digest = '';
+    try {
+      const files = readPair(this.#paths);
+      digest = digestOf(files);
+      const previous = this.#served;
+      if (digest !== this.#digest) this.#publish(this.#judge(files, shared), digest);
+      this.#settle();
+      return this.#served !== previous;
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+      this.#refuse(error, digest);
+      if (this.#served === undefined) throw error;
+      return false;
+    }
+  }
+
+  /** The same pair with other settings. */
+  withTls(tls: TlsOptions): void {
+    if (this.#served !== undefined) this.#served = { ...this.#served, tls };
+  }
+
+  #judge(files: PairFiles, shared: SharedTls): Served {
+    const { cert: certPath } = this.#paths;
+    const bundle = parseBundle({ certPath, keyPath: files.keyPath, cert: files.cert, key: files.key });
+    if (this.#served !== undefined) judgeDates(certPath, bundle, this.#served.bundle, this.#now());
+    const tls = tlsOptions(bundle, shared);
+    const frozen = frozenMount(certPath);
+    const warnings = frozen === undefined ? bundle.warnings : [...bundle.warnings, subPathWarning(frozen)];
+    return { name: this.name, bundle, tls, source: files.source, since: this.#now(), warnings };
+  }
+
+  #publish(served: Served, digest: string): void {
+    const previous = this.#served;
+    this.#served = served;
+    this.#digest = digest;
+    if (previous === undefined) return this.#observer.opened(served);
+    this.#lastReload = { result: 'success', reason: 'changed', detail: '', at: served.since };
+    this.#observer.reloaded(served, previous);
+  }
+
+  #settle(): void {
+    this.#refusal = '';
+    this.#differs = false;
+    this.#observer.differs(this.name, false);
+  }
+
+  #refuse({ fault, message }: BundleError, digest: string): void {
+    const told = `${fault} ${message} ${digest}`;
+    const isNews = told !== this.#refusal;
+    this.#refusal = told;
+    if (this.#served === undefined) {
+      if (isNews) this.#observer.waiting(this.name, fault, message);
+      return;
+    }
+    this.#differs = true;
+    this.#observer.differs(this.name, true);
+    if (!isNews) return;
+    this.#lastReload = { result: 'failed', reason: fault, detail: message, at: this.#now() };
+    this.#observer.refused(this.name, fault, message);
+  }
+}
+
+function digestOf({ cert, key }: PairFiles): string {
+  return createHash('sha256').update(cert).update('\0').update(key).digest('hex');
+}
+
+function subPathWarning(frozen: string): BundleWarning {
+  const text = `${frozen}, which never sees a renewal; mount the whole volume as a directory`;
+  return { word: 'subpath_mount', text };
+}
+
+/** A pair outside its dates never replaces one inside them. */
+function judgeDates(path: string, next: Bundle, served: Bundle, now: Date): void {
+  if (!isValidAt(served, now)) return;
+  if (next.notAfter <= now)
+    throw new BundleError('expired', `the certificate in ${path} expired on ${next.notAfter.toISOString()}`);
+  if (next.notBefore > now) {
+    const from = next.notBefore.toISOString();
+    throw new BundleError('not_yet_valid', `the certificate in ${path} is not valid before ${from}`);
+  }
+}
+
+/** Whether the moment lies within the certificate's dates. */
+export function isValidAt({ notBefore, notAfter }: Bundle, moment: Date): boolean {
+  return notBefore <= moment && moment < notAfter;
+}
