@@ -1,7 +1,9 @@
 // The composition root: builds the parts in the order of the picture and joins them. It decides nothing itself.
 
+import { AddressList } from './addresses.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
+import { maxConnectionsOf } from './capacity.ts';
 import type { Config } from './config/config.ts';
 import type { Address } from './config/parse.ts';
 import { ConfigError } from './errors.ts';
@@ -44,7 +46,7 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     maxHeaderBytes: ANSWER_HEAD_BYTES,
     maxFields: MAX_FIELDS,
   };
-  const { upstream, upstreamProtocol } = config;
+  const { upstream, upstreamProtocol, plaintext, accessLog } = config;
   const forwarder = await createForwarder({
     upstream,
     upstreamProtocol,
@@ -55,11 +57,12 @@ export async function startSidecar(config: Config, { output, metrics, version }:
 
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority }),
+    policies: createPolicies({ appAuthority, plaintext, trusted: new AddressList(config.trustForwarded) }),
     onward: forwarder,
-    observer: observeExchanges({ log, metrics, accessLog: config.accessLog, clock }),
+    observer: observeExchanges({ log, metrics, accessLog, clock, plaintext }),
     now,
   });
+  const maxConnections = maxConnectionsOf(config.maxConnections);
   const listener = createListener({
     tls: identity.current.tls,
     handler: pipeline,
@@ -74,7 +77,9 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     },
     clock,
     http2: config.http2,
-    observer: observeConnections(log, metrics),
+    maxConnections,
+    balancers: new AddressList(config.proxyProtocol),
+    observer: observeConnections(log, metrics, clock),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange((served) => listener.setTls(served.tls));
@@ -95,15 +100,14 @@ export async function startSidecar(config: Config, { output, metrics, version }:
   });
   lifecycle.advance('ready');
   const { subject, names, notAfter } = identity.current.bundle;
-  const certificate = { subject, names, notAfter };
-  const { forwarder: carries } = config;
   const served = {
     listen,
     admin: adminAddress,
     upstream: upstreamName(upstream),
     upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
-    forwarder: carries,
-    certificate,
+    forwarder: config.forwarder,
+    maxConnections,
+    certificate: { subject, names, notAfter },
   };
   log.info({ ...served, version, node: process.version }, 'serving');
 
