@@ -34,6 +34,12 @@ const TABLE = {
     'client',
     'This port speaks HTTPS only; the request came as plain HTTP. Use https://.',
   ],
+  plaintext_redirect: [
+    308,
+    'http_request_denied',
+    'client',
+    'This port speaks HTTPS only; the request came as plain HTTP. Location has its https:// URL.',
+  ],
   bad_host: [400, 'http_request_error', 'client', 'The request needs exactly one valid Host.'],
   bad_target: [
     400,

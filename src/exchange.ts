@@ -20,8 +20,10 @@ export type TlsFacts = {
 
 /** What is known of the client's connection; the same object for all of its exchanges. */
 export interface ClientConnection {
-  /** IP address, IPv4-mapped IPv6 written as IPv4. */
+  /** IP address of the client: what a balancer's PROXY header says, else the TCP peer. IPv4-mapped IPv6 as IPv4. */
   readonly remoteAddress: string;
+  /** IP address of the TCP peer: what trust is judged on. IPv4-mapped IPv6 as IPv4. */
+  readonly peerAddress: string;
   readonly scheme: 'https' | 'http';
   readonly tls: TlsFacts | undefined;
 }
@@ -51,6 +53,8 @@ export interface Exchange {
   /** Whether the client lets its connection stay open after this exchange. Set by the framing policy. */
   persistent: boolean;
   requestId: string;
+  /** IP address of who asked: the connection's client, or whom a trusted proxy names. Set by the client policy. */
+  client: string;
 
   // The outcome, for log and metrics.
   status: number;

@@ -10,26 +10,35 @@ import type { ListenerObserver } from './listener/listener.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import type { Observer } from './pipeline/pipeline.ts';
+import { createSeldom } from './seldom.ts';
 
 export type ExchangeObservation = {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly accessLog: 'all' | 'errors' | 'off';
   readonly clock: Clock;
+  /** What becomes of requests without TLS. */
+  readonly plaintext: 'reject' | 'redirect' | 'forward';
 };
 
-export function observeExchanges({ log, metrics, accessLog, clock }: ExchangeObservation): Observer {
+export function observeExchanges({ log, metrics, accessLog, clock, plaintext }: ExchangeObservation): Observer {
   return {
     started: () => metrics.exchangeStarted(),
     finished(exchange) {
       const durationMs = clock() - exchange.startedMs;
       metrics.exchangeFinished(exchange, durationMs);
+      if (exchange.connection.tls === undefined) metrics.plaintext.inc({ action: plaintextAction(exchange) });
       if (accessLog === 'off') return;
       const failed = exchange.rejection !== undefined || exchange.status >= 500;
       if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
     },
     internalError: (exchange, error) => log.error({ err: error, requestId: exchange.requestId }, 'internal error'),
   };
+
+  function plaintextAction({ rejection }: Exchange): string {
+    if (plaintext === 'forward') return 'forward';
+    return rejection?.reason === 'plaintext_redirect' ? 'redirect' : 'reject';
+  }
 }
 
 function accessLine(exchange: Exchange, durationMs: number) {
@@ -41,7 +50,7 @@ function accessLine(exchange: Exchange, durationMs: number) {
     status,
     protocol,
     host,
-    client: connection.remoteAddress,
+    client: exchange.client,
     bytesIn,
     bytesOut,
     durationMs: round(durationMs),
@@ -65,12 +74,17 @@ function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-export function observeConnections(log: Log, metrics: Metrics): ListenerObserver {
+export function observeConnections(log: Log, metrics: Metrics, clock: Clock): ListenerObserver {
+  const seldom = createSeldom(clock);
   return {
     connected: (protocol) => metrics.connections.inc({ protocol }),
     handshake: (version, resumed) => metrics.handshakes.inc({ version, resumed: String(resumed) }),
     handshakeFailed: (reason) => metrics.handshakeFailures.inc({ reason }),
-    plaintext: () => metrics.plaintext.inc({ action: 'reject' }),
+    left: () => metrics.connections.inc({ protocol: 'none' }),
+    refused(reason, peer) {
+      metrics.rejected.inc({ reason });
+      seldom(reason, (times) => log.warn({ reason, peer, times }, 'connection refused'));
+    },
     sessionFailed(fault, detail, client) {
       metrics.rejected.inc({ reason: fault });
       log.warn({ reason: fault, detail, client }, 'HTTP/2 session ended');

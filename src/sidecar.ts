@@ -1,7 +1,9 @@
 // The composition root: builds the parts in the order of the picture and joins them. It decides nothing itself.
 
+import { AddressList } from './addresses.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
+import { maxConnectionsOf } from './capacity.ts';
 import type { Config } from './config/config.ts';
 import type { Address } from './config/parse.ts';
 import { ConfigError } from './errors.ts';
@@ -78,7 +80,7 @@ export async function startSidecar(
     maxHeaderBytes: ANSWER_HEAD_BYTES,
     maxFields: MAX_FIELDS,
   };
-  const { upstream, upstreamProtocol } = config;
+  const { upstream, upstreamProtocol, plaintext, accessLog } = config;
   const forwarder = await createForwarder({
     upstream,
     upstreamProtocol,
@@ -89,11 +91,12 @@ export async function startSidecar(
 
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority }),
+    policies: createPolicies({ appAuthority, plaintext, trusted: new AddressList(config.trustForwarded) }),
     onward: forwarder,
-    observer: observeExchanges({ log, metrics, accessLog: config.accessLog, clock }),
+    observer: observeExchanges({ log, metrics, accessLog, clock, plaintext }),
     now,
   });
+  const maxConnections = maxConnectionsOf(config.maxConnections);
   const listener = createListener({
     tls: identity.tls,
     handler: pipeline,
@@ -108,7 +111,9 @@ export async function startSidecar(
     },
     clock,
     http2: config.http2,
-    observer: observeConnections(log, metrics),
+    maxConnections,
+    balancers: new AddressList(config.proxyProtocol),
+    observer: observeConnections(log, metrics, clock),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange(listener.setTls);
@@ -121,6 +126,7 @@ export async function startSidecar(
     upstream: about.upstream,
     upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
     forwarder: config.forwarder,
+    maxConnections,
     certificates: identity.pairs.map(certificateFacts),
   };
   log.info({ ...served, version, node: process.version }, 'serving');

@@ -5,6 +5,7 @@ import { ConfigError } from '../errors.ts';
 import { readConfigFile } from './file.ts';
 import { isList, type ListOption, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from './options.ts';
 import { Malformed } from './parse.ts';
+import { plaintextProblem } from './plaintext.ts';
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
 type ValueOf<O> = O extends ListOption<infer T> ? readonly T[] : O extends Option<infer T> ? T : never;
@@ -116,6 +117,8 @@ function contradictions(config: Config): string[] {
   ) {
     problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
   }
+  const unproven = plaintextProblem(config);
+  if (unproven !== undefined) problems.push(unproven);
   if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
   return problems;
 }

@@ -1,6 +1,8 @@
 // Text to values: durations, sizes, ports, addresses. The one place where such text is read. Every function gives the
 // value or throws a Malformed that says what would have been right; the caller adds which option it was.
 
+import { type Range, readRange } from '../addresses.ts';
+
 export class Malformed extends Error {}
 
 const DURATION_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
@@ -69,6 +71,20 @@ export function parseCount(min: number): (text: string) => number {
       throw new Malformed(`a whole number of at least ${min}`);
     return value;
   };
+}
+
+/** A whole number above 0, or `auto`. */
+export function parseCountOrAuto(text: string): number | 'auto' {
+  if (text === 'auto') return text;
+  if (!/^[0-9]+$/.test(text)) throw new Malformed('auto, or a whole number of at least 1');
+  return parseCount(1)(text);
+}
+
+/** One address or a range of them: `10.0.0.0/8`, `2001:db8::/32`, `192.0.2.7`. */
+export function parseRange(text: string): Range {
+  const range = readRange(text);
+  if (typeof range === 'string') throw new Malformed(range);
+  return range;
 }
 
 /** `host` undefined means all addresses of both families. */

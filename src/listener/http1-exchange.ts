@@ -28,6 +28,7 @@ export class Http1Exchange implements Exchange {
   bodyLength = 0;
   upgrade: string | undefined = undefined;
   requestId = '';
+  client: string;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -49,6 +50,7 @@ export class Http1Exchange implements Exchange {
     headers: RawHeaders,
   ) {
     this.connection = connection;
+    this.client = connection.remoteAddress;
     this.startedMs = startedMs;
     this.protocol = protocol;
     this.method = method;

@@ -19,7 +19,7 @@ export type Http1Options = {
   readonly clock: Clock;
 };
 
-export type ClientFacts = { readonly remoteAddress: string; readonly tls: TlsFacts | undefined };
+export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls'>;
 
 /** What the connection waits for, and with it what a passed deadline means. */
 const Wait = { request: 0, head: 1, body: 2, app: 3, client: 4, leave: 5, tunnel: 6 } as const;
@@ -28,6 +28,7 @@ type Wait = (typeof Wait)[keyof typeof Wait];
 export class Http1Connection implements ClientConnection, OpenConnection, ChunkSink {
   readonly protocol = 'http/1.1';
   readonly remoteAddress: string;
+  readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly scheme: 'https' | 'http';
   deadlineMs: number;
@@ -51,6 +52,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     this.#socket = socket;
     this.#options = options;
     this.remoteAddress = facts.remoteAddress;
+    this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
     this.scheme = facts.tls === undefined ? 'http' : 'https';
     const { idleTimeoutMs, lingerMs, maxHeaderBytes, maxFields } = options.limits;

@@ -26,6 +26,7 @@ export class Http2Exchange implements Exchange {
   upgrade: string | undefined = undefined;
   persistent = true;
   requestId = '';
+  client: string;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -50,6 +51,7 @@ export class Http2Exchange implements Exchange {
 
   constructor(connection: Http2Connection, stream: ServerHttp2Stream, startedMs: number, request: Http2Request) {
     this.connection = connection;
+    this.client = connection.remoteAddress;
     this.#stream = stream;
     this.startedMs = startedMs;
     this.method = request.method;

@@ -62,6 +62,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   readonly protocol = 'h2';
   readonly scheme = 'https';
   readonly remoteAddress: string;
+  readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly #socket: TLSSocket;
   readonly #options: Http2Options;
@@ -79,6 +80,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.#socket = socket;
     this.#options = options;
     this.remoteAddress = facts.remoteAddress;
+    this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
     // Node tells nothing of a request before its head is complete: a session has that long to get to its first one.
     this.#idleDeadlineMs = options.clock() + Math.min(options.limits.headerTimeoutMs, options.limits.idleTimeoutMs);

@@ -1,13 +1,15 @@
-// The socket that clients reach. Looks at the first byte to tell TLS from plain HTTP, runs the handshake, and hands
-// each connection on by what ALPN agreed. Every socket has an error listener; it decides nothing about requests.
+// The socket that clients reach. Lets connections in (entrance.ts) up to a number, runs the handshake, and hands each
+// on by what ALPN agreed. Every socket has an error listener; it decides nothing about requests.
 
 import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import { type AddressList, canonicalAddress } from '../addresses.ts';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
 import { type Bound, openPort } from '../ports.ts';
-import { Connections, type OpenConnection } from './connections.ts';
-import { Http1Connection, type Http1Options } from './http1.ts';
+import { Connections } from './connections.ts';
+import { Entrance, type EntranceEvents, type EntranceFault } from './entrance.ts';
+import { type ClientFacts, Http1Connection, type Http1Options } from './http1.ts';
 import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
 import type { Limits } from './limits.ts';
 
@@ -15,7 +17,10 @@ export interface ListenerObserver {
   connected(protocol: string): void;
   handshake(version: string, resumed: boolean): void;
   handshakeFailed(reason: string): void;
-  plaintext(): void;
+  /** Left before it sent a byte: a TCP probe. */
+  left(): void;
+  /** Closed before anything was said to it. */
+  refused(fault: EntranceFault, peer: string): void;
   /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` is Node's or our own text. */
   sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
 }
@@ -27,6 +32,10 @@ export type ListenerOptions = {
   readonly clock: Clock;
   /** Offer HTTP/2. */
   readonly http2: boolean;
+  /** More connections than this, whatever state they are in, are closed at once. */
+  readonly maxConnections: number;
+  /** TCP peers that must send a PROXY header. */
+  readonly balancers: AddressList;
   readonly observer: ListenerObserver;
 };
 
@@ -42,7 +51,6 @@ export interface Listener {
   stop(): number;
 }
 
-const TLS_HANDSHAKE_RECORD = 0x16;
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
 export function createListener(options: ListenerOptions): Listener {
@@ -55,41 +63,65 @@ export function createListener(options: ListenerOptions): Listener {
   const tls = createTlsServer({
     ...options.tls,
     ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-    handshakeTimeout: limits.handshakeTimeoutMs,
+    // The entrance's deadline comes first: Node's own counts from the first byte of TLS, and closes nothing.
+    handshakeTimeout: limits.handshakeTimeoutMs + 60_000,
   });
-  /** Who is between the first byte and the end of the handshake, by peer, so that a drain waits for them. */
-  const shaking = new Map<string, () => void>();
+  /** Who is between the first byte and the end of the handshake. */
+  const shaking = new Map<string, Entrance>();
+  /** Handshakes that were late: Node tells of each once more, as of a client that has reset. */
+  let late = 0;
   tls.on('secureConnection', (socket: TLSSocket) => {
-    shaking.get(peerOf(socket))?.();
+    const entrance = shaking.get(endsOf(socket));
+    // It has left already.
+    if (entrance === undefined) return void socket.destroy();
     const facts = tlsFacts(socket);
     observer.handshake(facts.version, facts.resumed);
-    const client = { remoteAddress: addressOf(socket), tls: facts };
+    const client = clientFacts(entrance, facts);
     if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http2, settings);
     else new Http1Connection(socket, client, http1);
     observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
+    shaking.delete(endsOf(socket));
+    entrance.leave();
   });
-  tls.on('tlsClientError', (error: Error) => observer.handshakeFailed(handshakeFault(error)));
+  tls.on('tlsClientError', (error: Error) => {
+    if (late > 0 && errorCode(error) === 'ECONNRESET') late--;
+    else observer.handshakeFailed(handshakeFault(error));
+  });
+
+  const events: EntranceEvents = {
+    ready(entrance, kind) {
+      const { socket } = entrance;
+      if (kind === 'tls') {
+        const ends = endsOf(socket);
+        shaking.set(ends, entrance);
+        socket.once('close', () => shaking.get(ends) === entrance && shaking.delete(ends));
+        return void tls.emit('connection', socket);
+      }
+      if (kind === 'other') return void socket.destroy(void observer.handshakeFailed('not_tls'));
+      observer.connected('http/1.1');
+      new Http1Connection(socket, clientFacts(entrance, undefined), http1);
+      entrance.leave();
+    },
+    refused: ({ peerAddress }, fault) => observer.refused(fault, peerAddress),
+    left: observer.left,
+    late({ socket }) {
+      observer.handshakeFailed('timeout');
+      if (shaking.has(endsOf(socket))) late++;
+    },
+  };
 
   const server = createServer({
     noDelay: true,
     keepAlive: true,
     keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS,
   });
+  // Node closes what is above it before it has made a socket of it.
+  server.maxConnections = options.maxConnections;
+  server.on('drop', (peer) => observer.refused('max_connections', canonicalAddress(peer?.remoteAddress ?? '') ?? ''));
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignoreError);
-    sniff(socket, connections, clock() + limits.handshakeTimeoutMs, (kind, forget) => {
-      if (kind === 'tls') {
-        const peer = peerOf(socket);
-        shaking.set(peer, () => void (shaking.delete(peer) && forget()));
-        socket.once('close', () => shaking.get(peer)?.());
-        return void tls.emit('connection', socket);
-      }
-      if (kind === 'other') return void socket.destroy(void observer.handshakeFailed('not_tls'));
-      observer.plaintext();
-      observer.connected('http/1.1');
-      new Http1Connection(socket, { remoteAddress: addressOf(socket), tls: undefined }, http1);
-      forget();
-    });
+    const deadlineMs = clock() + limits.handshakeTimeoutMs;
+    new Entrance(socket, { connections, events, deadlineMs, balancers: options.balancers });
   });
 
   return {
@@ -109,46 +141,6 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-type FirstByte = 'tls' | 'http' | 'other';
-
-/**
- * Waits for the first byte and puts it back. A client that leaves before it (a TCP probe) is nobody's business.
- * `then` is given what takes the connection out of the registry, to be called when its successor stands there.
- */
-function sniff(
-  socket: Socket,
-  connections: Connections,
-  deadlineMs: number,
-  then: (kind: FirstByte, forget: () => void) => void,
-): void {
-  let silent = true;
-  const waiting: OpenConnection = {
-    protocol: 'unknown',
-    deadlineMs,
-    expire: () => socket.destroy(),
-    drain: () => void (silent && socket.destroy()),
-    destroy: () => socket.destroy(),
-  };
-  const forget = (): void => connections.delete(waiting);
-  const end = (): void => void socket.destroy();
-  connections.add(waiting);
-  socket.once('close', forget);
-  socket.once('end', end);
-  socket.once('data', (bytes: Buffer) => {
-    silent = false;
-    socket.off('end', end);
-    socket.pause();
-    socket.unshift(bytes);
-    then(kindOfByte(bytes[0] as number), forget);
-  });
-}
-
-function kindOfByte(byte: number): FirstByte {
-  if (byte === TLS_HANDSHAKE_RECORD) return 'tls';
-  // A letter, or the line end that may stand before a request line: a method begins.
-  return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x0d ? 'http' : 'other';
-}
-
 function tlsFacts(socket: TLSSocket): TlsFacts {
   const sni = (socket as { servername?: unknown }).servername;
   return {
@@ -159,20 +151,18 @@ function tlsFacts(socket: TLSSocket): TlsFacts {
   };
 }
 
-function peerOf(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
+function clientFacts({ remoteAddress, peerAddress }: Entrance, tls: TlsFacts | undefined): ClientFacts {
+  return { remoteAddress, peerAddress, tls };
 }
 
-/** The peer's address, IPv4-mapped IPv6 as IPv4. */
-function addressOf(socket: Socket): string {
-  const address = socket.remoteAddress ?? '';
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
+/** Both ends of a connection, which no other one has at the same time. */
+function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress} ${localPort}`;
 }
 
 /** One of few words, for a metric's label. */
 function handshakeFault(error: Error): string {
   const code = errorCode(error);
-  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'timeout';
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'client_left';
   if (code === 'ERR_SSL_NO_SHARED_CIPHER') return 'no_shared_cipher';
   if (code === 'ERR_SSL_UNSUPPORTED_PROTOCOL' || code === 'ERR_SSL_VERSION_TOO_LOW') return 'version';

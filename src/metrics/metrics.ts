@@ -91,10 +91,14 @@ export function createMetrics(build: BuildInfo) {
   gauge('connections_active', 'Open client connections, by protocol.', ['protocol'], function () {
     for (const protocol of ['http/1.1', 'h2']) this.set({ protocol }, countConnections(protocol));
   });
-  const connections = counter('connections_total', 'Client connections that were accepted, by protocol.', ['protocol']);
+  const connections = counter(
+    'connections_total',
+    'Client connections that were accepted, by protocol; none: it left before its first byte.',
+    ['protocol'],
+  );
   const rejected = counter(
     'connections_rejected_total',
-    'Client connections that were ended for what their clients did, by reason.',
+    'Client connections that were refused, or ended for what their clients did, by reason.',
     ['reason'],
   );
   const handshakes = counter(

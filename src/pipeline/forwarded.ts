@@ -1,10 +1,13 @@
 // What the app is told of the client. Hop-by-hop fields and those that Connection names go first, then every copy of
 // ours that the client sent (with `_` too), then ours are set: so nothing that the client says can remove or forge them.
+// What a trusted proxy said is kept where it is sane, and appended to.
 
 import { randomUUID } from 'node:crypto';
+import { AddressList } from '../addresses.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
 import { portOf } from './authority.ts';
+import { forwardedElement, type TrustedFields, takeTrustedFields } from './trusted-fields.ts';
 
 const OURS: readonly Kind[] = [Kind.forwarding, Kind.requestId];
 /** What is left out of the app's copy beside the hop-by-hop fields, by [expectation of no use][host is set by us]. */
@@ -12,9 +15,25 @@ const LEFT_OUT: readonly (readonly ReadonlySet<Kind>[])[] = [
   [new Set(OURS), new Set([...OURS, Kind.host])],
   [new Set([...OURS, Kind.expect]), new Set([...OURS, Kind.expect, Kind.host])],
 ];
+const LEFT_OUT_OF_TRUSTED: typeof LEFT_OUT = [
+  [new Set(), new Set([Kind.host])],
+  [new Set([Kind.expect]), new Set([Kind.expect, Kind.host])],
+];
+type Said = Omit<TrustedFields, 'headers'>;
+const NOTHING: Said = {
+  hops: '',
+  proto: undefined,
+  host: undefined,
+  port: undefined,
+  forwarded: '',
+  requestId: undefined,
+};
+const TLS_PORT = '443';
+const PLAIN_PORT = '80';
+const NOBODY = new AddressList([]);
 
 /** `appAuthority` stands in for the Host that an HTTP/1.0 client may leave out. */
-export function forwarded(appAuthority: string) {
+export function forwarded(appAuthority: string, trusted: AddressList = NOBODY) {
   return {
     name: 'forwarded',
     apply(exchange: Exchange): undefined {
@@ -23,28 +42,42 @@ export function forwarded(appAuthority: string) {
       const waits = bodyLength !== 0 && protocol !== 'http/1.0';
       // HTTP/2 names it beside the fields, HTTP/1.0 may leave it out.
       const hostIsOurs = exchange.authority !== undefined || exchange.host === '';
-      const leftOut = LEFT_OUT[waits ? 0 : 1]?.[hostIsOurs ? 1 : 0] as ReadonlySet<Kind>;
-      const headers = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, leftOut);
+      const trusts = trusted.has(connection.peerAddress);
+      const table = trusts ? LEFT_OUT_OF_TRUSTED : LEFT_OUT;
+      const leftOut = table[waits ? 0 : 1]?.[hostIsOurs ? 1 : 0] as ReadonlySet<Kind>;
+      const passed = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, leftOut);
+      const said = trusts ? takeTrustedFields(passed) : undefined;
+      const headers = said?.headers ?? passed;
       if (exchange.host === '') exchange.host = appAuthority;
       if (hostIsOurs) headers.unshift('Host', exchange.host);
       if (acceptsTrailers(exchange.headers)) headers.push('TE', 'trailers', 'Connection', 'TE');
-      exchange.requestId = randomUUID();
-      headers.push(
-        'X-Forwarded-For',
-        connection.remoteAddress,
-        'X-Forwarded-Proto',
-        connection.scheme,
-        'X-Forwarded-Host',
-        exchange.host,
-        'X-Forwarded-Port',
-        portOf(exchange.host) || (connection.scheme === 'https' ? '443' : '80'),
-        'X-Request-Id',
-        exchange.requestId,
-      );
+      exchange.requestId = said?.requestId ?? randomUUID();
+      tell(headers, exchange, said ?? NOTHING);
       exchange.headers = headers;
       return undefined;
     },
   };
+}
+
+function tell(headers: RawHeaders, exchange: Exchange, said: Said): void {
+  const { remoteAddress, scheme } = exchange.connection;
+  const host = said.host ?? exchange.host;
+  const proto = said.proto ?? scheme;
+  headers.push(
+    'X-Forwarded-For',
+    said.hops === '' ? remoteAddress : `${said.hops}, ${remoteAddress}`,
+    'X-Forwarded-Proto',
+    proto,
+    'X-Forwarded-Host',
+    host,
+    'X-Forwarded-Port',
+    said.port ?? (portOf(host) || (proto.endsWith('s') ? TLS_PORT : PLAIN_PORT)),
+    'X-Request-Id',
+    exchange.requestId,
+  );
+  // Never invented: an app that reads it would no longer read X-Forwarded-For.
+  if (said.forwarded !== '')
+    headers.push('Forwarded', `${said.forwarded}, ${forwardedElement(remoteAddress, exchange.host, scheme)}`);
 }
 
 function acceptsTrailers(headers: RawHeaders): boolean {

@@ -6,6 +6,7 @@ import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange, Handler } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
 import { grpcFailure } from './grpc.ts';
+import { redirectTarget } from './plaintext.ts';
 import type { Policy } from './policies.ts';
 
 /** What carries an accepted exchange to the app. It must answer, or call failed(), or see gone(). */
@@ -85,6 +86,7 @@ function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
     'no-store',
     ...common,
   ];
+  if (rejection.reason === 'plaintext_redirect') headers.push('Location', redirectTarget(exchange));
   exchange.answer(rejection.status, STATUS_CODES[rejection.status] ?? 'Error', headers, body.length);
   if (exchange.method !== 'HEAD') exchange.write(body);
   exchange.end(undefined);

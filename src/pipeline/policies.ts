@@ -1,11 +1,13 @@
 // THE ordered list of what every request passes before it is forwarded. Each line says why it stands there.
 
+import type { AddressList } from '../addresses.ts';
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { client } from './client.ts';
 import { forwarded } from './forwarded.ts';
 import { gate } from './gate.ts';
 import { grpc } from './grpc.ts';
-import { plaintext } from './plaintext.ts';
+import { type PlaintextMode, redirectPlaintext, refusePlaintext } from './plaintext.ts';
 import { webSocket } from './websocket.ts';
 
 export interface Policy {
@@ -17,14 +19,19 @@ export interface Policy {
 export type PolicyOptions = {
   /** host:port of the app, for requests that name no host. */
   readonly appAuthority: string;
+  readonly plaintext: PlaintextMode;
+  /** TCP peers whose forwarding fields are kept. */
+  readonly trusted: AddressList;
 };
 
-export function createPolicies(options: PolicyOptions): readonly Policy[] {
+export function createPolicies({ appAuthority, plaintext, trusted }: PolicyOptions): readonly Policy[] {
   return [
-    plaintext, // first: a client on the wrong scheme is told so, whatever else is wrong
+    ...(trusted.empty ? [] : [client(trusted)]), // first: what is refused is logged with its client, too
+    ...(plaintext === 'reject' ? [refusePlaintext] : []), // then: told so, whatever else is wrong
     grpc, // before the gate, which may refuse: it says how a refusal is told
     gate, // before anything reads a field: all that follow rely on what it settled
+    ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the gate: host and target go into the answer
     webSocket, // after the gate has found it acceptable; from here on it is like one of HTTP/1.1
-    forwarded(options.appAuthority), // last: nothing may edit the list after our fields are set
+    forwarded(appAuthority, trusted), // last: nothing may edit the list after our fields are set
   ];
 }

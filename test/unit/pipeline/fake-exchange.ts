@@ -35,6 +35,7 @@ export class FakeExchange implements Exchange {
   upgrade: string | undefined = undefined;
   persistent = false;
   requestId = '';
+  client: string;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;
@@ -68,7 +69,9 @@ export class FakeExchange implements Exchange {
     this.authority = request.authority;
     this.connectProtocol = request.connectProtocol;
     this.bodyLength = bodyLength;
-    this.connection = { remoteAddress: '192.0.2.7', scheme: 'https', tls: undefined, ...connection };
+    const peerAddress = connection.remoteAddress ?? '192.0.2.7';
+    this.connection = { remoteAddress: peerAddress, peerAddress, scheme: 'https', tls: undefined, ...connection };
+    this.client = this.connection.remoteAddress;
   }
 
   carry(carrier: Carrier): void {

@@ -1,6 +1,7 @@
 // The run through the policies: who is asked, who answers, and that every exchange is observed once, whatever happens.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { AddressList } from '../../../src/addresses.ts';
 import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
 import type { Exchange } from '../../../src/exchange.ts';
 import { fieldValue } from '../../../src/headers.ts';
@@ -208,7 +209,11 @@ describe('an answer of ours', () => {
 });
 
 describe('the list of policies', () => {
-  const policies = createPolicies({ appAuthority: 'localhost:80' });
+  const policies = createPolicies({
+    appAuthority: 'localhost:80',
+    plaintext: 'reject',
+    trusted: new AddressList([]),
+  });
 
   test('tells a client without TLS so first, and sets our fields last', () => {
     const names = policies.map(({ name }) => name);

@@ -1,0 +1,114 @@
+// --max-connections: what is above it is closed before anything is spent on it, and counted; what ends, however it ends,
+// makes room again; connections that never say a word count, and end at the handshake time-out.
+import assert from 'node:assert/strict';
+import { describe, type TestContext, test } from 'node:test';
+import { eventually } from '../support/poll.ts';
+import { connect, connectPlain } from '../support/raw-client.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { endsWell, readMetrics, setStage, startApp } from '../support/stage.ts';
+
+async function begin(t: TestContext, args: string[]): Promise<Sidecar> {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('ok'));
+  return stage.start({ upstream: app.port, args });
+}
+
+async function serves(sidecar: Sidecar): Promise<void> {
+  const answer = await eventually(
+    async () => {
+      const client = await connect({ port: sidecar.port });
+      client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      const { status } = await client.readResponse();
+      client.destroy();
+      return status;
+    },
+    { what: 'a free connection' },
+  );
+  assert.equal(answer, 200);
+}
+
+async function assertRefused(sidecar: Sidecar): Promise<void> {
+  const client = await connectPlain({ port: sidecar.port });
+  await client.closed;
+  assert.equal(client.received.length, 0);
+}
+
+const LIMIT = 5;
+const limit = ['--max-connections', String(LIMIT)];
+
+test('the one above the limit is closed and counted; those within go on', async (t) => {
+  const sidecar = await begin(t, limit);
+  assert.equal((await sidecar.waitForLog('serving')).maxConnections, LIMIT);
+  const clients = await Promise.all(Array.from({ length: LIMIT }, () => connect({ port: sidecar.port })));
+  for (let i = 0; i < 20; i++) await assertRefused(sidecar);
+  for (const client of clients) {
+    client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    assert.equal((await client.readResponse()).status, 200);
+  }
+  const metrics = await readMetrics(sidecar);
+  assert.equal(metrics.sum('connections_rejected_total', { reason: 'max_connections' }), 20);
+  assert.equal(metrics.sum('connections_active'), LIMIT);
+  for (const client of clients) client.end();
+  await Promise.all(clients.map(({ closed }) => closed));
+  await serves(sidecar);
+  await endsWell(sidecar);
+  const told = sidecar.logs.filter(({ reason }) => reason === 'max_connections');
+  assert.deepEqual(
+    told.map(({ msg, peer, times }) => [msg, peer, times]),
+    [['connection refused', '127.0.0.1', 1]],
+  );
+});
+
+describe('room is made again by every kind of end', () => {
+  const ends: Readonly<Record<string, (sidecar: Sidecar) => Promise<void>>> = {
+    'a reset before a byte': async (sidecar) => (await connectPlain({ port: sidecar.port })).reset(),
+    'a FIN before a byte': async (sidecar) => (await connectPlain({ port: sidecar.port })).end(),
+    'a reset in the handshake': async (sidecar) => {
+      const client = await connectPlain({ port: sidecar.port });
+      client.send(Buffer.from('16030100c8010000c40303', 'hex'));
+      client.reset();
+    },
+    'a reset after the handshake': async (sidecar) => (await connect({ port: sidecar.port })).reset(),
+    'a failed handshake': async (sidecar) => {
+      await assert.rejects(connect({ port: sidecar.port, alpn: ['nothing-we-know'] }));
+    },
+    'bytes that are neither TLS nor HTTP': async (sidecar) => (await connectPlain({ port: sidecar.port })).send('\0\0'),
+    'plain HTTP': async (sidecar) => (await connectPlain({ port: sidecar.port })).send('GET / HTTP/1.1\r\n\r\n'),
+  };
+  for (const [what, end] of Object.entries(ends)) {
+    test(what, async (t) => {
+      const sidecar = await begin(t, limit);
+      // More than fit: a slot that is not given back would show.
+      for (let i = 0; i < LIMIT * 3; i++) {
+        await eventually(async () => end(sidecar).then(() => true), { what: 'a connection' });
+      }
+      await eventually(
+        async () => {
+          const clients = await Promise.all(Array.from({ length: LIMIT }, () => connect({ port: sidecar.port })));
+          for (const client of clients) client.destroy();
+          return true;
+        },
+        { what: `${LIMIT} free places` },
+      );
+      await endsWell(sidecar);
+    });
+  }
+});
+
+test('clients that never send a byte hold their places until the handshake time-out, and no longer', async (t) => {
+  const sidecar = await begin(t, [...limit, '--handshake-timeout', '1s']);
+  const silent = await Promise.all(Array.from({ length: LIMIT }, () => connectPlain({ port: sidecar.port })));
+  await assertRefused(sidecar);
+  await Promise.all(silent.map(({ closed }) => closed));
+  await serves(sidecar);
+  const metrics = await readMetrics(sidecar);
+  assert.equal(metrics.sum('handshake_failures_total', { reason: 'timeout' }), LIMIT);
+  await endsWell(sidecar);
+});
+
+test('auto is a number that the line `serving` says', async (t) => {
+  const sidecar = await begin(t, []);
+  const { maxConnections } = await sidecar.waitForLog('serving');
+  assert.ok(Number.isInteger(maxConnections) && Number(maxConnections) >= 64, String(maxConnections));
+  await endsWell(sidecar);
+});

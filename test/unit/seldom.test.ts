@@ -1,0 +1,26 @@
+// Lines that anybody can cause: at once the first time, then once a minute for each kind, with their number.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSeldom } from '../../src/seldom.ts';
+
+test('a kind is written at once, then at most once a minute, with how many there were', () => {
+  let nowMs = 5000;
+  const seldom = createSeldom(() => nowMs);
+  const written: string[] = [];
+  const cause = (kind: string): void => seldom(kind, (times) => written.push(`${kind} ${times}`));
+  cause('a');
+  assert.deepEqual(written.splice(0), ['a 1']);
+  for (let i = 0; i < 1000; i++) cause('a');
+  assert.deepEqual(written, []);
+  cause('b');
+  assert.deepEqual(written.splice(0), ['b 1']);
+  nowMs += 59_999;
+  cause('a');
+  assert.deepEqual(written, []);
+  nowMs += 1;
+  cause('a');
+  assert.deepEqual(written.splice(0), ['a 1002']);
+  nowMs += 60_000;
+  cause('a');
+  assert.deepEqual(written, ['a 1']);
+});
