@@ -16,7 +16,7 @@ export function withTables(readme: string): string {
 function optionsTable(): string {
   const rows = OPTION_NAMES.map((name) => {
     const { takes, default: value, help } = OPTIONS[name];
-    return `| \`--${`${name} ${escapeCell(takes)}`.trim()}\` | \`${value}\` | ${escapeCell(help)} |`;
+    return `| \`--${`${name} ${escapeCell(takes)}`.trim()}\` | ${value === '' ? 'none' : `\`${value}\``} | ${escapeCell(help)} |`;
   });
   const config = `| \`--config FILE\` | none | YAML or JSON file with these options as keys; its own variable is \`${variableOf('config')}\`. |`;
   return ['| Option | Default | Meaning |', '|---|---|---|', ...rows, config].join('\n');

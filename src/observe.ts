@@ -4,6 +4,8 @@
 import type { Clock, Exchange } from './exchange.ts';
 import { fieldValue } from './headers.ts';
 import { type IdentityObserver, isValidAt, type Served } from './identity/identity.ts';
+import type { TrustObserver } from './identity/shared.ts';
+import type { Trust } from './identity/trust.ts';
 import type { ListenerObserver } from './listener/listener.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
@@ -12,16 +14,20 @@ import type { Observer } from './pipeline/pipeline.ts';
 export type ExchangeObservation = {
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly accessLog: 'all' | 'errors' | 'off';
+  /** Read for each exchange: a reload may change it. */
+  readonly settings: { readonly accessLog: 'all' | 'errors' | 'off' };
   readonly clock: Clock;
 };
 
-export function observeExchanges({ log, metrics, accessLog, clock }: ExchangeObservation): Observer {
+export function observeExchanges({ log, metrics, settings, clock }: ExchangeObservation): Observer {
   return {
     started: () => metrics.exchangeStarted(),
     finished(exchange) {
       const durationMs = clock() - exchange.startedMs;
       metrics.exchangeFinished(exchange, durationMs);
+      const { reason } = exchange.rejection ?? {};
+      if (reason === 'client_not_allowed') metrics.clientsRejected.inc({ reason });
+      const { accessLog } = settings;
       if (accessLog === 'off') return;
       const failed = exchange.rejection !== undefined || exchange.status >= 500;
       if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
@@ -68,6 +74,10 @@ export function observeConnections(log: Log, metrics: Metrics): ListenerObserver
     connected: (protocol) => metrics.connections.inc({ protocol }),
     handshake: (version, resumed) => metrics.handshakes.inc({ version, resumed: String(resumed) }),
     handshakeFailed: (reason) => metrics.handshakeFailures.inc({ reason }),
+    clientRefused({ reason, subject, verdict }, client) {
+      metrics.clientsRejected.inc({ reason });
+      log.warn({ reason, subject, detail: verdict, client }, 'client certificate refused');
+    },
     plaintext: () => metrics.plaintext.inc({ action: 'reject' }),
     sessionFailed(fault, detail, client) {
       metrics.rejected.inc({ reason: fault });
@@ -101,6 +111,31 @@ export function observeIdentity(log: Log, metrics: Metrics, name: string, now: (
     },
     differs: (differs) => metrics.differs.set({ name }, differs ? 1 : 0),
   };
+}
+
+export function observeTrust(log: Log, metrics: Metrics, now: () => Date): TrustObserver {
+  return {
+    trusted(trust, name) {
+      metrics.differs.set({ name }, 0);
+      warnOfAuthorities(trust, name, log, now());
+    },
+    reloaded(trust, name) {
+      metrics.reloads.inc({ result: 'success', reason: 'client_ca_changed' });
+      const subjects = trust.certificates.map(({ subject }) => subject);
+      log.info({ clientCa: name, subjects, sha256: trust.digest }, 'client CA reloaded');
+      warnOfAuthorities(trust, name, log, now());
+    },
+    refused(reason, message, name) {
+      metrics.reloads.inc({ result: 'failed', reason });
+      log.error({ reason, detail: message, clientCa: name }, 'client CA not reloaded; the old one stays');
+    },
+    differs: (differs, name) => metrics.differs.set({ name }, differs ? 1 : 0),
+  };
+}
+
+function warnOfAuthorities({ certificates }: Trust, clientCa: string, log: Log, now: Date): void {
+  for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
+    log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
 }
 
 function tell({ bundle }: Served, metrics: Metrics, name: string): void {

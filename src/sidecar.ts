@@ -2,11 +2,9 @@
 
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
+import { openClients } from './clients.ts';
 import type { Config } from './config/config.ts';
-import type { Address } from './config/parse.ts';
-import { ConfigError } from './errors.ts';
-import { createForwarder } from './forward/choice.ts';
-import { ANSWER_HEAD_BYTES, type ForwardLimits, upstreamName } from './forward/forward.ts';
+import { upstreamName } from './forward/forward.ts';
 import { openIdentity } from './identity/identity.ts';
 import { watchFiles } from './identity/watch.ts';
 import { drain } from './lifecycle/drain.ts';
@@ -15,10 +13,12 @@ import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
 import { createListener } from './listener/listener.ts';
 import type { LogOutput } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { observeConnections, observeExchanges, observeIdentity } from './observe.ts';
+import { observeConnections, observeExchanges, observeIdentity, observeTrust } from './observe.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createPolicies } from './pipeline/policies.ts';
-import { type Bound, portProblem } from './ports.ts';
+import { openOrExplain } from './ports.ts';
+import { createSettings } from './reload.ts';
+import { openForwarder } from './upstream.ts';
 
 export interface Sidecar {
   /** Resolves when what was open has ended, or the drain time-out has cut it. */
@@ -26,38 +26,40 @@ export interface Sidecar {
   reload(): void;
 }
 
-export type Surroundings = { readonly output: LogOutput; readonly metrics: Metrics; readonly version: string };
+export type Surroundings = {
+  readonly output: LogOutput;
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Reads the configuration again; throws a ConfigError. */
+  readonly reread: () => Config;
+};
 
 /** Throws a ConfigError when the certificate cannot be served or a port cannot be had. */
-export async function startSidecar(config: Config, { output, metrics, version }: Surroundings): Promise<Sidecar> {
+export async function startSidecar(
+  config: Config,
+  { output, metrics, version, reread }: Surroundings,
+): Promise<Sidecar> {
   const { log } = output;
   const clock = (): number => performance.now();
   const now = (): Date => new Date();
 
-  const identity = openIdentity({ paths: config, now, observer: observeIdentity(log, metrics, config.cert, now) });
-
-  const limits: ForwardLimits = {
-    connectTimeoutMs: config.upstreamConnectTimeout,
-    upstreamTimeoutMs: config.upstreamTimeout,
-    idleTimeoutMs: config.upstreamIdleTimeout,
-    maxConnections: config.upstreamMaxConnections,
-    maxHeaderBytes: ANSWER_HEAD_BYTES,
-    maxFields: MAX_FIELDS,
-  };
-  const { upstream, upstreamProtocol } = config;
-  const forwarder = await createForwarder({
-    upstream,
-    upstreamProtocol,
-    forwarder: config.forwarder,
-    limits,
-    clock,
+  const clients = openClients(config, { log, now, observer: observeTrust(log, metrics, now) });
+  const { shared } = clients;
+  const settings = createSettings({ config, reread, clients, log });
+  const identity = openIdentity({
+    paths: config,
+    shared: shared.current,
+    now,
+    observer: observeIdentity(log, metrics, config.cert, now),
   });
 
+  const { upstream, upstreamProtocol } = config;
+  const forwarder = await openForwarder(config, clock);
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority }),
+    policies: createPolicies({ appAuthority, admission: clients.admission }),
     onward: forwarder,
-    observer: observeExchanges({ log, metrics, accessLog: config.accessLog, clock }),
+    observer: observeExchanges({ log, metrics, settings, clock }),
     now,
   });
   const listener = createListener({
@@ -74,10 +76,13 @@ export async function startSidecar(config: Config, { output, metrics, version }:
     },
     clock,
     http2: config.http2,
+    clientCertificates: clients.certificates,
     observer: observeConnections(log, metrics),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange((served) => listener.setTls(served.tls));
+  shared.publishTo(identity.rebuild);
+  const reloadTrust = (): void => void (shared.reload() && listener.retireVerified());
 
   const lifecycle = createLifecycle((state) => {
     metrics.draining.set(state === 'draining' ? 1 : 0);
@@ -86,11 +91,14 @@ export async function startSidecar(config: Config, { output, metrics, version }:
   const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics });
 
-  const listen = await open('--listen', config.listen, listener.open);
-  const adminAddress = config.admin === 'off' ? 'off' : await open('--admin', config.admin, admin.open);
+  const listen = await openOrExplain('--listen', config.listen, listener.open);
+  const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
   const watch = watchFiles({
-    paths: [config.cert, config.key],
-    onHint: () => void identity.reload(),
+    paths: [config.cert, config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
+    onHint() {
+      identity.reload();
+      reloadTrust();
+    },
     onError: (error) => log.warn({ err: error }, 'watching the certificate failed; polling goes on'),
   });
   lifecycle.advance('ready');
@@ -109,7 +117,10 @@ export async function startSidecar(config: Config, { output, metrics, version }:
 
   return {
     reload() {
-      if (lifecycle.state === 'ready') identity.reload();
+      if (lifecycle.state !== 'ready') return;
+      identity.reload();
+      reloadTrust();
+      settings.reload();
     },
     async stop() {
       const stopped = await drain({
@@ -124,17 +135,10 @@ export async function startSidecar(config: Config, { output, metrics, version }:
       const cut = listener.stop();
       forwarder.close();
       await watch.close();
+      clients.close();
       admin.close();
       lifecycle.advance('stopped');
       log.info({ cut }, 'stopped');
     },
   };
-}
-
-async function open(flag: string, address: Address, openAt: (address: Address) => Promise<Bound>): Promise<Bound> {
-  try {
-    return await openAt(address);
-  } catch (error) {
-    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
-  }
 }

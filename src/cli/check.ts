@@ -11,6 +11,7 @@ import { readPair } from '../identity/files.ts';
 import { createTicketKeys } from '../identity/tickets.ts';
 import { tlsOptions } from '../identity/tls-options.ts';
 import { openPort, portProblem } from '../ports.ts';
+import { clientCaVerdicts } from './client-ca-check.ts';
 import { isPatched, PATCHED } from './runtime.ts';
 
 type Verdict = { readonly level: 'ok' | 'warning' | 'failed'; readonly text: string };
@@ -25,6 +26,7 @@ export async function check(config: Config): Promise<number> {
   const verdicts = [
     runtime(),
     ...certificate(config),
+    ...clientCaVerdicts(config, new Date()),
     await port('--listen', config.listen),
     ...(config.admin === 'off' ? [] : [await port('--admin', config.admin)]),
     await app(config),
@@ -44,7 +46,7 @@ function certificate({ cert, key }: Config): Verdict[] {
   try {
     const files = readPair({ cert, key });
     const bundle = parseBundle({ certPath: cert, keyPath: key, cert: files.cert, key: files.key });
-    tlsOptions(bundle, createTicketKeys());
+    tlsOptions(bundle, { ticketKeys: createTicketKeys(), sessionIdContext: 'check', minVersion: 'TLSv1.2' });
     const pair = `${cert} and ${key} belong together: ${bundle.subject || 'no subject'}, ${bundle.keyKind}, chain of ${bundle.chainLength}`;
     return [{ level: 'ok', text: pair }, dates(bundle), names(bundle)];
   } catch (error) {

@@ -15,6 +15,7 @@ export type BundleFault =
   | 'encrypted_key'
   | 'key_mismatch'
   | 'rejected'
+  | 'not_a_ca'
   | 'expired'
   | 'not_yet_valid'
   | 'changing';

@@ -7,8 +7,7 @@ import type { TlsOptions } from 'node:tls';
 import { ConfigError } from '../errors.ts';
 import { type Bundle, BundleError, type BundleFault, parseBundle } from './bundle.ts';
 import { type PairPaths, readPair } from './files.ts';
-import { createTicketKeys } from './tickets.ts';
-import { tlsOptions } from './tls-options.ts';
+import { type SharedTls, tlsOptions } from './tls-options.ts';
 
 export type Served = { readonly bundle: Bundle; readonly tls: TlsOptions; readonly source: string };
 
@@ -27,21 +26,24 @@ export interface Identity {
   readonly current: Served;
   /** Looks at the files now. True when a new pair was taken. */
   reload(): boolean;
+  /** Makes the context anew with other shared settings; throws a BundleError, and then the old one stays. */
+  rebuild(next: SharedTls): void;
   /** Returns the unsubscribe. */
   onChange(listener: (served: Served) => void): () => void;
 }
 
 export type IdentityOptions = {
   readonly paths: PairPaths;
+  readonly shared: SharedTls;
   readonly now: () => Date;
   readonly observer: IdentityObserver;
 };
 
 /** Throws a ConfigError when the first pair cannot be served. An expired one can: it is all there is. */
-export function openIdentity({ paths, now, observer }: IdentityOptions): Identity {
-  const ticketKeys = createTicketKeys();
+export function openIdentity({ paths, shared: first, now, observer }: IdentityOptions): Identity {
+  let shared = first;
   const listeners = new Set<(served: Served) => void>();
-  let [current, digest] = first(paths, ticketKeys);
+  let [current, digest] = open(paths, shared);
   let refusal = '';
   let seen = '';
   observer.opened(current);
@@ -51,7 +53,7 @@ export function openIdentity({ paths, now, observer }: IdentityOptions): Identit
     const found = read(paths);
     seen = found.digest;
     if (found.digest === digest) return forgive();
-    const served = toServed(paths, found, ticketKeys);
+    const served = toServed(paths, found, shared);
     judgeDates(served.bundle, current.bundle, now(), paths);
     const previous = current;
     [current, digest] = [served, found.digest];
@@ -82,6 +84,11 @@ export function openIdentity({ paths, now, observer }: IdentityOptions): Identit
         return false;
       }
     },
+    rebuild(next) {
+      current = { ...current, tls: tlsOptions(current.bundle, next) };
+      shared = next;
+      for (const listener of listeners) listener(current);
+    },
     onChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -89,10 +96,10 @@ export function openIdentity({ paths, now, observer }: IdentityOptions): Identit
   };
 }
 
-function first(paths: PairPaths, ticketKeys: Buffer): [Served, string] {
+function open(paths: PairPaths, shared: SharedTls): [Served, string] {
   try {
     const found = read(paths);
-    return [toServed(paths, found, ticketKeys), found.digest];
+    return [toServed(paths, found, shared), found.digest];
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     throw new ConfigError([`${error.message}${error.fault === 'missing' ? '; see --cert and --key' : ''}`], {
@@ -109,9 +116,9 @@ function read(paths: PairPaths): Found {
   return { ...files, digest };
 }
 
-function toServed(paths: PairPaths, { cert, key, source }: Found, ticketKeys: Buffer): Served {
+function toServed(paths: PairPaths, { cert, key, source }: Found, shared: SharedTls): Served {
   const bundle = parseBundle({ certPath: paths.cert, keyPath: paths.key, cert, key });
-  return { bundle, tls: tlsOptions(bundle, ticketKeys), source };
+  return { bundle, tls: tlsOptions(bundle, shared), source };
 }
 
 /** A pair outside its dates never replaces one inside them. */
@@ -128,6 +135,6 @@ function judgeDates(next: Bundle, served: Bundle, now: Date, paths: PairPaths): 
 }
 
 /** Whether the moment lies within the certificate's dates. */
-export function isValidAt({ notBefore, notAfter }: Bundle, moment: Date): boolean {
+export function isValidAt({ notBefore, notAfter }: Pick<Bundle, 'notBefore' | 'notAfter'>, moment: Date): boolean {
   return notBefore <= moment && moment < notAfter;
 }

@@ -5,7 +5,9 @@ import { createServer, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
+import type { ClientIdentity } from '../identity/peer.ts';
 import { type Bound, openPort } from '../ports.ts';
+import { ClientCertificateReader, type ClientCertificates, type Refusal } from './client-certificates.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1.ts';
 import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
@@ -16,6 +18,8 @@ export interface ListenerObserver {
   handshake(version: string, resumed: boolean): void;
   handshakeFailed(reason: string): void;
   plaintext(): void;
+  /** Over TLS alone where a certificate is required, else once, before the answers that tell of it. */
+  clientRefused(refusal: Refusal, remoteAddress: string): void;
   /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` is Node's or our own text. */
   sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
 }
@@ -27,6 +31,8 @@ export type ListenerOptions = {
   readonly clock: Clock;
   /** Offer HTTP/2. */
   readonly http2: boolean;
+  /** Where clients are asked for a certificate (`tls` asks for it, too). */
+  readonly clientCertificates: ClientCertificates | undefined;
   readonly observer: ListenerObserver;
 };
 
@@ -36,6 +42,8 @@ export interface Listener {
   open(address: { host: string | undefined; port: number }): Promise<Bound>;
   /** New handshakes use these; open connections are not touched. */
   setTls(options: TlsOptions): void;
+  /** Clients are verified by another CA: those verified before end after what is in flight. */
+  retireVerified(): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
   drain(): Promise<void>;
   /** Cuts what is left and says how many that were. */
@@ -57,18 +65,32 @@ export function createListener(options: ListenerOptions): Listener {
     ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     handshakeTimeout: limits.handshakeTimeoutMs,
   });
+  const certificates = options.clientCertificates && new ClientCertificateReader(tls, options.clientCertificates);
   /** Who is between the first byte and the end of the handshake, by peer, so that a drain waits for them. */
   const shaking = new Map<string, () => void>();
   tls.on('secureConnection', (socket: TLSSocket) => {
     shaking.get(peerOf(socket))?.();
-    const facts = tlsFacts(socket);
+    const presented = certificates?.read(socket);
+    if (presented?.refusal !== undefined) {
+      observer.clientRefused(presented.refusal, addressOf(socket));
+      // Fail closed: nothing reads this connection as HTTP.
+      if (options.clientCertificates?.required !== false) {
+        observer.handshakeFailed(presented.refusal.reason);
+        return void socket.on('error', ignoreError).destroy();
+      }
+    }
+    const facts = tlsFacts(socket, presented?.client);
     observer.handshake(facts.version, facts.resumed);
-    const client = { remoteAddress: addressOf(socket), tls: facts };
+    const client = { remoteAddress: addressOf(socket), tls: facts, client: presented?.client };
     if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http2, settings);
     else new Http1Connection(socket, client, http1);
     observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
   });
-  tls.on('tlsClientError', (error: Error) => observer.handshakeFailed(handshakeFault(error)));
+  tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    const refusal = certificates?.failed(error, socket);
+    if (refusal !== undefined) observer.clientRefused(refusal, addressOf(socket));
+    observer.handshakeFailed(refusal?.reason ?? handshakeFault(error));
+  });
 
   const server = createServer({
     noDelay: true,
@@ -87,7 +109,7 @@ export function createListener(options: ListenerOptions): Listener {
       if (kind === 'other') return void socket.destroy(void observer.handshakeFailed('not_tls'));
       observer.plaintext();
       observer.connected('http/1.1');
-      new Http1Connection(socket, { remoteAddress: addressOf(socket), tls: undefined }, http1);
+      new Http1Connection(socket, { remoteAddress: addressOf(socket), tls: undefined, client: undefined }, http1);
       forget();
     });
   });
@@ -98,6 +120,7 @@ export function createListener(options: ListenerOptions): Listener {
     setTls(next) {
       tls.setSecureContext(next);
     },
+    retireVerified: () => connections.retireAll(),
     drain() {
       server.close();
       return connections.drain();
@@ -127,6 +150,8 @@ function sniff(
     deadlineMs,
     expire: () => socket.destroy(),
     drain: () => void (silent && socket.destroy()),
+    // A handshake that is under way verifies by what it began with.
+    retire: () => void (silent || socket.destroy()),
     destroy: () => socket.destroy(),
   };
   const forget = (): void => connections.delete(waiting);
@@ -149,13 +174,14 @@ function kindOfByte(byte: number): FirstByte {
   return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x0d ? 'http' : 'other';
 }
 
-function tlsFacts(socket: TLSSocket): TlsFacts {
+function tlsFacts(socket: TLSSocket, client: ClientIdentity | undefined): TlsFacts {
   const sni = (socket as { servername?: unknown }).servername;
   return {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher().standardName,
     sni: typeof sni === 'string' ? sni : '',
     resumed: socket.isSessionReused(),
+    client: client?.kind === 'verified' ? client.peer.name : undefined,
   };
 }
 

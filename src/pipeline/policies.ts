@@ -2,6 +2,7 @@
 
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import { type Admission, clientCertificate, clientIdentity } from './client-identity.ts';
 import { forwarded } from './forwarded.ts';
 import { gate } from './gate.ts';
 import { grpc } from './grpc.ts';
@@ -17,6 +18,8 @@ export interface Policy {
 export type PolicyOptions = {
   /** host:port of the app, for requests that name no host. */
   readonly appAuthority: string;
+  /** Which clients are admitted. */
+  readonly admission: Admission;
 };
 
 export function createPolicies(options: PolicyOptions): readonly Policy[] {
@@ -24,7 +27,9 @@ export function createPolicies(options: PolicyOptions): readonly Policy[] {
     plaintext, // first: a client on the wrong scheme is told so, whatever else is wrong
     grpc, // before the gate, which may refuse: it says how a refusal is told
     gate, // before anything reads a field: all that follow rely on what it settled
+    clientIdentity(options.admission), // after the gate, so that the log says whom and what it wanted; before all else
     webSocket, // after the gate has found it acceptable; from here on it is like one of HTTP/1.1
-    forwarded(options.appAuthority), // last: nothing may edit the list after our fields are set
+    forwarded(options.appAuthority), // nothing may edit the list after our fields are set
+    clientCertificate, // last: what any policy let pass under this name is taken out here
   ];
 }

@@ -34,6 +34,13 @@ describe('without flags, environment and file', () => {
     assert.deepEqual(config, {
       cert: 'certs/tls.crt',
       key: 'certs/tls.key',
+      tlsMinVersion: '1.2',
+      clientCa: undefined,
+      clientAuth: undefined,
+      allowCn: [],
+      allowOu: [],
+      allowDns: [],
+      allowUri: [],
       listen: { host: undefined, port: 8080 },
       upstream: { kind: 'tcp', host: 'localhost', port: 80 },
       upstreamProtocol: 'auto',

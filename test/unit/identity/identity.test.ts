@@ -1,5 +1,6 @@
 // The identity that is served, and its failure contract: whole or not at all, the old pair stays, told once, tried again.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { createAuthority, type Issued } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { BundleFault } from '../../../src/identity/bundle.ts';
 import { type Identity, isValidAt, openIdentity, type Served } from '../../../src/identity/identity.ts';
+import type { SharedTls } from '../../../src/identity/tls-options.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 
 const DAY_MS = 86_400_000;
@@ -27,6 +29,7 @@ const expiredToo = await issue({ to: -2 });
 const early = await issue({ from: 1 });
 const weak = await authority.issue({ keyType: 'rsa1024', dns: ['weak.example'] });
 
+const shared: SharedTls = { ticketKeys: randomBytes(48), sessionIdContext: 'test', minVersion: 'TLSv1.2' };
 const root = mkdtempSync(join(tmpdir(), 'identity-'));
 after(() => rmSync(root, { recursive: true }));
 let volumes = 0;
@@ -49,6 +52,7 @@ async function open(content: Record<string, string>): Promise<Opened> {
   const told: Told = { opened: [], reloaded: [], refused: [], differs: [] };
   let nowMs = NOW;
   const identity = openIdentity({
+    shared,
     paths: { cert: volume.path('tls.crt'), key: volume.path('tls.key') },
     now: () => new Date(nowMs),
     observer: {
@@ -167,7 +171,7 @@ describe('a changed pair', () => {
       refused: (fault: BundleFault) => void refused.push(fault),
       differs() {},
     };
-    const identity = openIdentity({ paths, now: () => new Date(NOW), observer });
+    const identity = openIdentity({ paths, shared, now: () => new Date(NOW), observer });
     // As cp does: emptied, written in parts, one file after the other.
     const steps: readonly (readonly [path: string, content: string])[] = [
       [paths.cert, ''],

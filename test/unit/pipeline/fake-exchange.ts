@@ -68,7 +68,7 @@ export class FakeExchange implements Exchange {
     this.authority = request.authority;
     this.connectProtocol = request.connectProtocol;
     this.bodyLength = bodyLength;
-    this.connection = { remoteAddress: '192.0.2.7', scheme: 'https', tls: undefined, ...connection };
+    this.connection = { remoteAddress: '192.0.2.7', scheme: 'https', tls: undefined, client: undefined, ...connection };
   }
 
   carry(carrier: Carrier): void {

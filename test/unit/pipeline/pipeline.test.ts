@@ -208,7 +208,10 @@ describe('an answer of ours', () => {
 });
 
 describe('the list of policies', () => {
-  const policies = createPolicies({ appAuthority: 'localhost:80' });
+  const policies = createPolicies({
+    appAuthority: 'localhost:80',
+    admission: { restricted: false, admits: () => true },
+  });
 
   test('tells a client without TLS so first, and sets our fields last', () => {
     const names = policies.map(({ name }) => name);
