@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 
 /**
  * How long one set is used: whoever learns it can read what was resumed with it (RFC 9325 section 7.4). A ticket lives for
- * five minutes (Node's sessionTimeout), so that a new set costs a full handshake to those clients only that come back
- * within five minutes of it.
+ * two hours (tls-options.ts), so that a new set costs one full handshake to those clients only that come back with a
+ * ticket of the last two hours before it.
  */
 export const TICKET_KEYS_MS = 12 * 3_600_000;
 

@@ -17,6 +17,11 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
+/** How long a ticket may be used; OpenSSL's own default. */
+const SESSION_SECONDS = 7200;
+/** Of a session with a client certificate only that itself is looked at again, not the chain above it. */
+const VERIFIED_SESSION_SECONDS = 600;
+
 /** What every context has in common, whatever pair it serves. */
 export type SharedTls = {
   readonly ticketKeys: Buffer;
@@ -40,6 +45,7 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
     ecdhCurve: 'auto',
     ticketKeys: shared.ticketKeys,
     sessionIdContext: shared.sessionIdContext,
+    sessionTimeout: trust === undefined ? SESSION_SECONDS : VERIFIED_SESSION_SECONDS,
     ...(trust !== undefined && clientOptions(trust)),
   };
   try {

@@ -3,7 +3,7 @@
 // It judges nothing itself: who a client is, it is told by `identify`.
 
 import type { X509Certificate } from 'node:crypto';
-import type { Server, TLSSocket } from 'node:tls';
+import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls';
 import { errorCode, type Reason } from '../errors.ts';
 import type { ClientIdentity } from '../identity/peer.ts';
 
@@ -19,6 +19,17 @@ export type ClientCertificates = {
 export type Refusal = { readonly reason: Reason; readonly subject: string; readonly verdict: string };
 
 const MAX_SUBJECT = 512;
+
+/**
+ * tls.Server drops `allowPartialTrustChain` on its way to the context (Node 20.20 and 24.21), which contexts made for SNI
+ * take. Should Node hide its context one day, a CA file without its root admits nobody.
+ */
+export function completeContext(server: Server, { allowPartialTrustChain }: TlsOptions): void {
+  if (allowPartialTrustChain !== true) return;
+  const { _sharedCreds: made } = server as { _sharedCreds?: SecureContext };
+  const native = made?.context as { setAllowPartialTrustChain?: () => void } | undefined;
+  native?.setAllowPartialTrustChain?.();
+}
 
 export class ClientCertificateReader {
   readonly #options: ClientCertificates;

@@ -7,7 +7,12 @@ import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
 import type { ClientIdentity } from '../identity/peer.ts';
 import { type Bound, openPort } from '../ports.ts';
-import { ClientCertificateReader, type ClientCertificates, type Refusal } from './client-certificates.ts';
+import {
+  ClientCertificateReader,
+  type ClientCertificates,
+  completeContext,
+  type Refusal,
+} from './client-certificates.ts';
 import { Connections, type OpenConnection } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1.ts';
 import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
@@ -65,6 +70,7 @@ export function createListener(options: ListenerOptions): Listener {
     ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     handshakeTimeout: limits.handshakeTimeoutMs,
   });
+  completeContext(tls, options.tls);
   const certificates = options.clientCertificates && new ClientCertificateReader(tls, options.clientCertificates);
   /** Who is between the first byte and the end of the handshake, by peer, so that a drain waits for them. */
   const shaking = new Map<string, () => void>();
@@ -119,6 +125,7 @@ export function createListener(options: ListenerOptions): Listener {
     open: (address) => openPort(server, address),
     setTls(next) {
       tls.setSecureContext(next);
+      completeContext(tls, next);
     },
     retireVerified: () => connections.retireAll(),
     drain() {
