@@ -58,6 +58,33 @@ const TABLE = {
   too_many_fields: [431, 'http_request_error', 'client', 'The request has more than 256 header fields.'],
   header_timeout: [408, 'http_request_error', 'client', 'The request head did not arrive within --header-timeout.'],
   client_timeout: [408, 'http_request_error', 'client', 'The client sent or accepted nothing for --client-timeout.'],
+  client_certificate_missing: [
+    403,
+    'http_request_denied',
+    'client',
+    'A client certificate is needed here, and the connection was made without one.',
+  ],
+  client_certificate_untrusted: [
+    403,
+    'http_request_denied',
+    'client',
+    'The client certificate was not issued by an authority that is trusted here.',
+  ],
+  client_certificate_expired: [403, 'http_request_denied', 'client', 'The client certificate has expired.'],
+  client_certificate_not_yet_valid: [403, 'http_request_denied', 'client', 'The client certificate is not valid yet.'],
+  client_certificate_purpose: [
+    403,
+    'http_request_denied',
+    'client',
+    'The client certificate is not meant for clients (extended key usage clientAuth).',
+  ],
+  client_certificate_invalid: [403, 'http_request_denied', 'client', 'The client certificate could not be verified.'],
+  client_not_allowed: [
+    403,
+    'http_request_denied',
+    'client',
+    'The client certificate names nobody who is allowed here.',
+  ],
   client_gone: [499, 'connection_terminated', 'client', 'The client left.'],
   // The app
   upstream_refused: [

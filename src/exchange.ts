@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { Rejection } from './errors.ts';
 import type { RawHeaders } from './headers.ts';
+import type { ClientIdentity } from './identity/peer.ts';
 
 /** A body whose length is not known before its end (chunked, or until the connection closes). */
 export const UNKNOWN_LENGTH = -1;
@@ -16,6 +17,8 @@ export type TlsFacts = {
   readonly cipher: string;
   readonly sni: string;
   readonly resumed: boolean;
+  /** Who the client proved to be: the first URI of its verified certificate, else the subject. */
+  readonly client: string | undefined;
 };
 
 /** What is known of the client's connection; the same object for all of its exchanges. */
@@ -26,6 +29,8 @@ export interface ClientConnection {
   readonly peerAddress: string;
   readonly scheme: 'https' | 'http';
   readonly tls: TlsFacts | undefined;
+  /** What its certificate came to; undefined where none is asked for. */
+  readonly client: ClientIdentity | undefined;
 }
 
 export interface Exchange {

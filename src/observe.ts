@@ -5,6 +5,8 @@ import type { Clock, Exchange } from './exchange.ts';
 import { fieldValue } from './headers.ts';
 import { type IdentityObserver, isValidAt, type Served } from './identity/identity.ts';
 import type { PairState } from './identity/pair.ts';
+import type { TrustObserver } from './identity/shared.ts';
+import type { Trust } from './identity/trust.ts';
 import type { WatchObserver } from './identity/watch.ts';
 import type { ListenerObserver } from './listener/listener.ts';
 import type { Log } from './log.ts';
@@ -15,19 +17,23 @@ import { createSeldom } from './seldom.ts';
 export type ExchangeObservation = {
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly accessLog: 'all' | 'errors' | 'off';
+  /** Read for each exchange: a reload may change it. */
+  readonly settings: { readonly accessLog: 'all' | 'errors' | 'off' };
   readonly clock: Clock;
   /** What becomes of requests without TLS. */
   readonly plaintext: 'reject' | 'redirect' | 'forward';
 };
 
-export function observeExchanges({ log, metrics, accessLog, clock, plaintext }: ExchangeObservation): Observer {
+export function observeExchanges({ log, metrics, settings, clock, plaintext }: ExchangeObservation): Observer {
   return {
     started: () => metrics.exchangeStarted(),
     finished(exchange) {
       const durationMs = clock() - exchange.startedMs;
       metrics.exchangeFinished(exchange, durationMs);
       if (exchange.connection.tls === undefined) metrics.plaintext.inc({ action: plaintextAction(exchange) });
+      const { reason } = exchange.rejection ?? {};
+      if (reason === 'client_not_allowed') metrics.clientsRejected.inc({ reason });
+      const { accessLog } = settings;
       if (accessLog === 'off') return;
       const failed = exchange.rejection !== undefined || exchange.status >= 500;
       if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
@@ -85,6 +91,10 @@ export function observeConnections(log: Log, metrics: Metrics, clock: Clock): Li
       metrics.rejected.inc({ reason });
       seldom(reason, (times) => log.warn({ reason, peer, times }, 'connection refused'));
     },
+    clientRefused({ reason, subject, verdict }, client) {
+      metrics.clientsRejected.inc({ reason });
+      log.warn({ reason, subject, detail: verdict, client }, 'client certificate refused');
+    },
     sessionFailed(fault, detail, client) {
       metrics.rejected.inc({ reason: fault });
       log.warn({ reason: fault, detail, client }, 'HTTP/2 session ended');
@@ -126,6 +136,31 @@ export function observeIdentity(log: Log, metrics: Metrics, now: () => Date): Id
 export function certificateFacts({ name, served }: PairState) {
   const { subject, names, notAfter } = served?.bundle ?? {};
   return { name, subject, names, notAfter };
+}
+
+export function observeTrust(log: Log, metrics: Metrics, now: () => Date): TrustObserver {
+  return {
+    trusted(trust, name) {
+      metrics.differs.set({ name }, 0);
+      warnOfAuthorities(trust, name, log, now());
+    },
+    reloaded(trust, name) {
+      metrics.reloads.inc({ result: 'success', reason: 'client_ca_changed' });
+      const subjects = trust.certificates.map(({ subject }) => subject);
+      log.info({ clientCa: name, subjects, sha256: trust.digest }, 'client CA reloaded');
+      warnOfAuthorities(trust, name, log, now());
+    },
+    refused(reason, message, name) {
+      metrics.reloads.inc({ result: 'failed', reason });
+      log.error({ reason, detail: message, clientCa: name }, 'client CA not reloaded; the old one stays');
+    },
+    differs: (differs, name) => metrics.differs.set({ name }, differs ? 1 : 0),
+  };
+}
+
+function warnOfAuthorities({ certificates }: Trust, clientCa: string, log: Log, now: Date): void {
+  for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
+    log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
 }
 
 export function observeWatch(log: Log, metrics: Metrics): WatchObserver {

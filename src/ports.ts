@@ -1,7 +1,7 @@
 // Opens a port for a server, and says in a user's words why it cannot be had.
 
 import type { AddressInfo, Server } from 'node:net';
-import { errorCode } from './errors.ts';
+import { ConfigError, errorCode } from './errors.ts';
 
 export type Bound = { readonly address: string; readonly port: number };
 
@@ -35,4 +35,19 @@ export function portProblem(
 ): string {
   const code = errorCode(error);
   return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}`;
+}
+
+type Wanted = { readonly host: string | undefined; readonly port: number };
+
+/** Opens what `flag` asks for; a port that cannot be had is a ConfigError. */
+export async function openOrExplain<A extends Wanted>(
+  flag: string,
+  address: A,
+  open: (address: A) => Promise<Bound>,
+): Promise<Bound> {
+  try {
+    return await open(address);
+  } catch (error) {
+    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
+  }
 }

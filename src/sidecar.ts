@@ -4,14 +4,11 @@ import { AddressList } from './addresses.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
 import { maxConnectionsOf } from './capacity.ts';
+import { openClients } from './clients.ts';
 import type { Config } from './config/config.ts';
-import type { Address } from './config/parse.ts';
-import { ConfigError } from './errors.ts';
-import { createForwarder } from './forward/choice.ts';
-import { ANSWER_HEAD_BYTES, type ForwardLimits, upstreamName } from './forward/forward.ts';
+import { upstreamName } from './forward/forward.ts';
 import { pairPaths } from './identity/files.ts';
 import { openIdentity } from './identity/identity.ts';
-import { createTicketKeys } from './identity/tickets.ts';
 import { watchFiles } from './identity/watch.ts';
 import { drain } from './lifecycle/drain.ts';
 import { createLifecycle } from './lifecycle/lifecycle.ts';
@@ -19,10 +16,19 @@ import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
 import { createListener } from './listener/listener.ts';
 import type { LogOutput } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
-import { certificateFacts, observeConnections, observeExchanges, observeIdentity, observeWatch } from './observe.ts';
+import {
+  certificateFacts,
+  observeConnections,
+  observeExchanges,
+  observeIdentity,
+  observeTrust,
+  observeWatch,
+} from './observe.ts';
 import { createPipeline } from './pipeline/pipeline.ts';
 import { createPolicies } from './pipeline/policies.ts';
-import { type Bound, portProblem } from './ports.ts';
+import { openOrExplain } from './ports.ts';
+import { createSettings } from './reload.ts';
+import { openForwarder } from './upstream.ts';
 
 export interface Sidecar {
   /** Resolves when what was open has ended, or the drain time-out has cut it. */
@@ -30,7 +36,13 @@ export interface Sidecar {
   reload(): void;
 }
 
-export type Surroundings = { readonly output: LogOutput; readonly metrics: Metrics; readonly version: string };
+export type Surroundings = {
+  readonly output: LogOutput;
+  readonly metrics: Metrics;
+  readonly version: string;
+  /** Reads the configuration again; throws a ConfigError. */
+  readonly reread: () => Config;
+};
 
 /**
  * Throws a ConfigError when the certificate cannot be served or a port cannot be had. Undefined when `stopping` came
@@ -38,23 +50,34 @@ export type Surroundings = { readonly output: LogOutput; readonly metrics: Metri
  */
 export async function startSidecar(
   config: Config,
-  { output, metrics, version }: Surroundings,
+  { output, metrics, version, reread }: Surroundings,
   stopping: AbortSignal,
 ): Promise<Sidecar | undefined> {
   const { log } = output;
   const clock = (): number => performance.now();
   const now = (): Date => new Date();
 
+  const clients = openClients(config, { log, now, observer: observeTrust(log, metrics, now) });
+  const { shared } = clients;
+  const settings = createSettings({ config, reread, clients, log });
   const identity = openIdentity({
     pairs: pairPaths(config),
     wait: config.waitForCert,
-    shared: { ticketKeys: createTicketKeys() },
+    shared: shared.current,
     now,
     observer: observeIdentity(log, metrics, now),
   });
+  shared.publishTo(identity.rebuild);
+  let retireVerified = (): void => {};
+  const reloadTrust = (): void => {
+    if (shared.reload()) retireVerified();
+  };
   const watch = watchFiles({
-    paths: [...config.cert, ...config.key],
-    onHint: identity.catchUp,
+    paths: [...config.cert, ...config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
+    onHint() {
+      reloadTrust();
+      return identity.catchUp();
+    },
     observer: observeWatch(log, metrics),
   });
 
@@ -62,38 +85,25 @@ export async function startSidecar(
     metrics.draining.set(state === 'draining' ? 1 : 0);
     log.info({ state }, 'state');
   });
-  const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
-  const about = { version, now, upstream: upstreamName(config.upstream), pairs: identity.pairs };
+  const { upstream, plaintext } = config;
+  const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
+  const about = { version, now, upstream: upstreamName(upstream), pairs: identity.pairs };
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about });
-  const adminAddress = config.admin === 'off' ? 'off' : await open('--admin', config.admin, admin.open);
+  const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
   if (!(await identity.whenServed(stopping))) {
+    clients.close();
     admin.close();
     await watch.close();
     return undefined;
   }
 
-  const limits: ForwardLimits = {
-    connectTimeoutMs: config.upstreamConnectTimeout,
-    upstreamTimeoutMs: config.upstreamTimeout,
-    idleTimeoutMs: config.upstreamIdleTimeout,
-    maxConnections: config.upstreamMaxConnections,
-    maxHeaderBytes: ANSWER_HEAD_BYTES,
-    maxFields: MAX_FIELDS,
-  };
-  const { upstream, upstreamProtocol, plaintext, accessLog } = config;
-  const forwarder = await createForwarder({
-    upstream,
-    upstreamProtocol,
-    forwarder: config.forwarder,
-    limits,
-    clock,
-  });
-
+  const forwarder = await openForwarder(config, clock);
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
+  const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority, plaintext, trusted: new AddressList(config.trustForwarded) }),
+    policies: createPolicies({ appAuthority, plaintext, trusted, admission: clients.admission }),
     onward: forwarder,
-    observer: observeExchanges({ log, metrics, accessLog, clock, plaintext }),
+    observer: observeExchanges({ log, metrics, settings, clock, plaintext }),
     now,
   });
   const maxConnections = maxConnectionsOf(config.maxConnections);
@@ -113,18 +123,20 @@ export async function startSidecar(
     http2: config.http2,
     maxConnections,
     balancers: new AddressList(config.proxyProtocol),
+    clientCertificates: clients.certificates,
     observer: observeConnections(log, metrics, clock),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange(listener.setTls);
+  retireVerified = listener.retireVerified;
 
-  const listen = await open('--listen', config.listen, listener.open);
+  const listen = await openOrExplain('--listen', config.listen, listener.open);
   lifecycle.advance('ready');
   const served = {
     listen,
     admin: adminAddress,
     upstream: about.upstream,
-    upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
+    upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : config.upstreamProtocol,
     forwarder: config.forwarder,
     maxConnections,
     certificates: identity.pairs.map(certificateFacts),
@@ -133,7 +145,10 @@ export async function startSidecar(
 
   return {
     reload() {
-      if (lifecycle.state === 'ready') identity.reload();
+      if (lifecycle.state !== 'ready') return;
+      identity.reload();
+      reloadTrust();
+      settings.reload();
     },
     async stop() {
       const stopped = await drain({
@@ -148,17 +163,10 @@ export async function startSidecar(
       const cut = listener.stop();
       forwarder.close();
       await watch.close();
+      clients.close();
       admin.close();
       lifecycle.advance('stopped');
       log.info({ cut }, 'stopped');
     },
   };
-}
-
-async function open(flag: string, address: Address, openAt: (address: Address) => Promise<Bound>): Promise<Bound> {
-  try {
-    return await openAt(address);
-  } catch (error) {
-    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
-  }
 }

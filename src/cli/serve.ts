@@ -11,8 +11,8 @@ import { readVersion } from './version.ts';
 const STOPPED = 0;
 const FAILED = 1;
 
-/** Resolves with the exit code when the process is to end. */
-export async function serve(config: Config): Promise<number> {
+/** `reread` gives the configuration anew, or throws a ConfigError. Resolves with the exit code when the process is to end. */
+export async function serve(config: Config, reread: () => Config): Promise<number> {
   const version = readVersion();
   const metrics = createMetrics({ version, node: process.version, openssl: process.versions.openssl ?? '' });
   const output = createLog(config.logLevel, () => metrics.dropped.inc());
@@ -24,7 +24,7 @@ export async function serve(config: Config): Promise<number> {
         resolve(FAILED);
       });
       const stopping = new AbortController();
-      const starting = startSidecar(config, { output, metrics, version }, stopping.signal);
+      const starting = startSidecar(config, { output, metrics, version, reread }, stopping.signal);
       starting.then(() => {
         if (!isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');

@@ -94,11 +94,36 @@ function find(name: OptionName, flags: Flags, env: Environment, file: Flags, con
   return found as Found | undefined;
 }
 
+/** What --client-auth comes to where it is left out. */
+export function clientAuthOf({ clientAuth, clientCa }: Config): 'off' | 'request' | 'require' {
+  return clientAuth ?? (clientCa === undefined ? 'off' : 'require');
+}
+
+export function allowRulesOf({ allowCn, allowOu, allowDns, allowUri }: Config) {
+  return { cn: allowCn, ou: allowOu, dns: allowDns, uri: allowUri };
+}
+
+/** Every rule that could be met by nobody, or be passed by going round it. */
+function clientContradictions(config: Config): string[] {
+  const { clientCa } = config;
+  const auth = clientAuthOf(config);
+  const plaintext: string = config.plaintext;
+  const rules = Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
+  const problems: string[] = [];
+  if (auth !== 'off' && clientCa === undefined)
+    problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);
+  if (auth === 'off' && rules)
+    problems.push('--allow-cn, --allow-ou, --allow-dns and --allow-uri need client certificates; give --client-ca');
+  if (plaintext === 'forward' && (auth === 'require' || rules))
+    problems.push('--plaintext forward lets clients past the certificate that is asked for; use redirect or reject');
+  return problems;
+}
+
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
 
 function contradictions(config: Config): string[] {
   const { listen, admin, upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
-  const problems: string[] = [];
+  const problems: string[] = clientContradictions(config);
   const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;
   if (h2cUpstream && upstreamProtocol === 'http1')
     problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
@@ -130,6 +155,7 @@ function meetsItself(listenHost: string | undefined, upstreamHost: string): bool
   return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');
 }
 
-function camel(name: string): string {
+/** `idle-timeout` as the configuration calls it. */
+export function camel(name: string): string {
   return name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -2,6 +2,7 @@
 // keys of the file, --help, the README's table and the type of the configuration all come from here.
 
 import {
+  optional,
   parseAddress,
   parseAddressOrOff,
   parseCount,
@@ -9,6 +10,7 @@ import {
   parseDuration,
   parseFile,
   parseLimit,
+  parseNamePattern,
   parseRange,
   parseSizeOf,
   parseSwitch,
@@ -17,7 +19,7 @@ import {
 } from './parse.ts';
 
 export type Option<T> = {
-  readonly group: 'Certificates' | 'Traffic' | 'Limits' | 'Stopping' | 'Observing';
+  readonly group: 'Certificates' | 'Clients' | 'Traffic' | 'Limits' | 'Stopping' | 'Observing';
   /** A flag without a value, and its `--no-` form; as text it is `true` or `false`. */
   readonly switch?: true;
   /** As a user would write it. */
@@ -39,6 +41,16 @@ function option<T>(spec: Option<T>): Option<T> {
 
 export function listOption<T>(spec: Option<T>): ListOption<T> {
   return { ...spec, list: true };
+}
+
+function allow(what: string) {
+  return listOption({
+    group: 'Clients',
+    default: '',
+    takes: 'NAME',
+    parse: parseNamePattern,
+    help: `Admit only clients whose certificate has ${what}; repeatable, any match of any rule admits.`,
+  });
 }
 
 export const OPTIONS = {
@@ -64,6 +76,31 @@ export const OPTIONS = {
     parse: parseSwitch,
     help: 'Without a pair that can be served, wait for one with the TLS port closed, instead of exit code 2.',
   }),
+  'tls-min-version': option({
+    group: 'Certificates',
+    default: '1.2',
+    takes: '1.2|1.3',
+    parse: parseWord('1.2', '1.3'),
+    help: 'Oldest TLS that is spoken; 1.2 only with AEAD suites and forward secrecy.',
+  }),
+  'client-ca': option({
+    group: 'Clients',
+    default: '',
+    takes: 'FILE',
+    parse: optional(parseFile),
+    help: 'PEM bundle of the authorities that client certificates must be issued by.',
+  }),
+  'client-auth': option({
+    group: 'Clients',
+    default: '',
+    takes: 'off|request|require',
+    parse: optional(parseWord('off', 'request', 'require')),
+    help: 'Whether clients are asked for a certificate, and whether they must have one; without this, require where --client-ca is given.',
+  }),
+  'allow-cn': allow('this common name, as web-*'),
+  'allow-ou': allow('this organizational unit'),
+  'allow-dns': allow('this DNS name, as *.clients.example'),
+  'allow-uri': allow('this URI, as spiffe://cluster.local/ns/*/sa/web'),
   listen: option({
     group: 'Traffic',
     default: ':8080',

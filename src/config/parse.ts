@@ -133,8 +133,20 @@ export function parseSwitch(text: string): boolean {
   return parseWord('true', 'false')(text) === 'true';
 }
 
+/** A value that may be left out: '' is undefined. */
+export function optional<T>(parse: (text: string) => T): (text: string) => T | undefined {
+  return (text) => (text === '' ? undefined : parse(text));
+}
+
 /** A path to a file. */
 export function parseFile(text: string): string {
   if (text === '' || text.includes('\0')) throw new Malformed('a path to a file');
+  return text;
+}
+
+/** A name of clients with stars, which stand for parts that hold neither a dot nor a slash. */
+export function parseNamePattern(text: string): string {
+  if (text === '' || text.includes('**') || /["\\,\p{Cc}]/u.test(text))
+    throw new Malformed('a name without quotes, commas and backslashes, where * stands for one label or segment');
   return text;
 }

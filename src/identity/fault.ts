@@ -12,6 +12,7 @@ export type BundleFault =
   | 'weak_key'
   | 'key_mismatch'
   | 'rejected'
+  | 'not_a_ca'
   | 'expired'
   | 'not_yet_valid'
   | 'changing';

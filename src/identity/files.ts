@@ -80,7 +80,8 @@ function real(path: string): string | undefined {
   }
 }
 
-function readFile(path: string, named: string): Buffer {
+/** `named` is how messages call it. Throws a BundleError of `missing` or `unreadable`. */
+export function readFile(path: string, named: string): Buffer {
   try {
     const { size, mode } = statSync(path);
     if ((mode & 0o170000) !== 0o100000) throw new BundleError('unreadable', `${named} is not a regular file`);

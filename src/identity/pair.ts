@@ -165,6 +165,6 @@ function judgeDates(path: string, next: Bundle, served: Bundle, now: Date): void
 }
 
 /** Whether the moment lies within the certificate's dates. */
-export function isValidAt({ notBefore, notAfter }: Bundle, moment: Date): boolean {
+export function isValidAt({ notBefore, notAfter }: Pick<Bundle, 'notBefore' | 'notAfter'>, moment: Date): boolean {
   return notBefore <= moment && moment < notAfter;
 }

@@ -1,5 +1,5 @@
 // The TLS settings of every context. A context that replaces another takes nothing over from it, so all of them are
-// repeated each time. TLS 1.2 only with AEAD suites and forward secrecy.
+// repeated each time. TLS 1.2 only with AEAD suites and forward secrecy; nothing older.
 
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { type Bundle, BundleError } from './bundle.ts';
@@ -17,21 +17,36 @@ const CIPHERS = [
   'ECDHE-RSA-CHACHA20-POLY1305',
 ].join(':');
 
-/** What all contexts have in common, whichever certificate they show. */
-export type SharedTls = { readonly ticketKeys: Buffer };
+/** How long a ticket may be used; OpenSSL's own default. */
+const SESSION_SECONDS = 7200;
+/** Of a session with a client certificate only that itself is looked at again, not the chain above it. */
+const VERIFIED_SESSION_SECONDS = 600;
+
+/** What every context has in common, whatever pair it serves. */
+export type SharedTls = {
+  readonly ticketKeys: Buffer;
+  /** At most 32 bytes; a session of another one is not resumed. */
+  readonly sessionIdContext: string;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Where clients are asked for a certificate: by whom it must be issued (PEM), and whether they must have one. */
+  readonly trust?: { readonly ca: string; readonly required: boolean } | undefined;
+};
 
 /** Throws a BundleError (`rejected`) when OpenSSL does not take the pair, as for an RSA key below its security level. */
 export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
+  const { trust } = shared;
   const options: TlsOptions = {
     cert: bundle.cert,
     key: bundle.key,
     ciphers: CIPHERS,
     honorCipherOrder: true,
-    minVersion: 'TLSv1.2',
+    minVersion: shared.minVersion,
     maxVersion: 'TLSv1.3',
     ecdhCurve: 'auto',
     ticketKeys: shared.ticketKeys,
-    sessionIdContext: 'tls-sidecar',
+    sessionIdContext: shared.sessionIdContext,
+    sessionTimeout: trust === undefined ? SESSION_SECONDS : VERIFIED_SESSION_SECONDS,
+    ...(trust !== undefined && clientOptions(trust)),
   };
   try {
     createSecureContext(options);
@@ -40,4 +55,9 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
     throw new BundleError('rejected', `OpenSSL does not accept the pair: ${why}`, { cause });
   }
   return options;
+}
+
+/** An intermediate in the file is trusted as a root is: who names it there means what it issued. */
+function clientOptions({ ca, required }: { ca: string; required: boolean }): TlsOptions {
+  return { ca, allowPartialTrustChain: true, requestCert: true, rejectUnauthorized: required };
 }

@@ -11,6 +11,8 @@ export interface OpenConnection {
   expire(): void;
   /** Close now if nothing is in flight, else after what is. */
   drain(): void;
+  /** Clients are verified by another CA: whoever was verified before leaves after what is in flight. */
+  retire(): void;
   destroy(): void;
 }
 
@@ -59,6 +61,11 @@ export class Connections {
     if (this.#open.size === 0) this.#whenEmpty?.();
     for (const connection of [...this.#open]) connection.drain();
     return this.#emptied;
+  }
+
+  /** Ends, after what is in flight, the connections whose clients would have to be verified anew. */
+  retireAll(): void {
+    for (const connection of [...this.#open]) connection.retire();
   }
 
   /** Cuts whatever is still open and returns how many that were. */

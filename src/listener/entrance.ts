@@ -76,6 +76,11 @@ export class Entrance implements OpenConnection {
     }
   }
 
+  /** A handshake that is under way verifies its client by what it began with. */
+  retire(): void {
+    if (this.#settled) this.socket.destroy();
+  }
+
   drain(): void {
     if (!this.#settled && this.#unread === undefined) this.socket.destroy();
   }

@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream';
 import { REJECTIONS, type Reason } from '../errors.ts';
 import { type ClientConnection, type Clock, type Handler, type TlsFacts, UNKNOWN_LENGTH } from '../exchange.ts';
+import type { ClientIdentity } from '../identity/peer.ts';
 import { BodyReader } from '../message/body.ts';
 import type { ChunkSink } from '../message/chunked.ts';
 import type { Connections, OpenConnection } from './connections.ts';
@@ -19,7 +20,7 @@ export type Http1Options = {
   readonly clock: Clock;
 };
 
-export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls'>;
+export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls' | 'client'>;
 
 /** What the connection waits for, and with it what a passed deadline means. */
 const Wait = { request: 0, head: 1, body: 2, app: 3, client: 4, leave: 5, tunnel: 6 } as const;
@@ -30,6 +31,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
   readonly remoteAddress: string;
   readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
+  readonly client: ClientIdentity | undefined;
   readonly scheme: 'https' | 'http';
   deadlineMs: number;
   /** The client does not take what was written as fast as it is given. */
@@ -43,6 +45,8 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
   #paused = false;
   readonly #body: BodyReader;
   #bodyBegun = false;
+  /** It ends after the exchange in flight. */
+  #retired = false;
   #requestDone = false;
   readonly #onData = (bytes: Buffer): void => this.#read(bytes);
   readonly #onDrain = (): void => this.#drained();
@@ -54,6 +58,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     this.remoteAddress = facts.remoteAddress;
     this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
+    this.client = facts.client;
     this.scheme = facts.tls === undefined ? 'http' : 'https';
     const { idleTimeoutMs, lingerMs, maxHeaderBytes, maxFields } = options.limits;
     this.#body = new BodyReader({ maxTrailerBytes: maxHeaderBytes, maxFields });
@@ -94,6 +99,12 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     this.#leave();
   }
 
+  retire(): void {
+    if (this.client === undefined || this.client.kind === 'none') return;
+    this.#retired = true;
+    this.drain();
+  }
+
   destroy(): void {
     this.#socket.destroy();
   }
@@ -126,7 +137,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
   /** Whether the connection can stay open after this answer: the request is complete and nobody drains us. */
   mayPersist(exchange: Http1Exchange): boolean {
     if (!this.#requestDone && exchange.bodyLength !== 0) return false;
-    return exchange.rejection?.side !== 'client' && !this.#options.connections.draining;
+    return exchange.rejection?.side !== 'client' && !this.#retired && !this.#options.connections.draining;
   }
 
   write(text: string): void {
@@ -294,7 +305,7 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
 
   #nextExchange(exchange: Http1Exchange): void {
     this.#finish(exchange);
-    if (!exchange.persistent || this.#options.connections.draining) return this.#leave();
+    if (!exchange.persistent || this.#retired || this.#options.connections.draining) return this.#leave();
     if (this.blocked) this.#block();
     else this.#awaitRequest();
   }

@@ -14,6 +14,7 @@ import type { TLSSocket } from 'node:tls';
 import { errorCode, REJECTIONS, type Rejection } from '../errors.ts';
 import type { ClientConnection, TlsFacts } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
+import type { ClientIdentity } from '../identity/peer.ts';
 import { Bucket, type Budget } from './bucket.ts';
 import type { OpenConnection } from './connections.ts';
 import type { ClientFacts, Http1Options } from './http1.ts';
@@ -64,6 +65,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   readonly remoteAddress: string;
   readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
+  readonly client: ClientIdentity | undefined;
   readonly #socket: TLSSocket;
   readonly #options: Http2Options;
   readonly #session: ServerHttp2Session;
@@ -82,6 +84,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.remoteAddress = facts.remoteAddress;
     this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
+    this.client = facts.client;
     // Node tells nothing of a request before its head is complete: a session has that long to get to its first one.
     this.#idleDeadlineMs = options.clock() + Math.min(options.limits.headerTimeoutMs, options.limits.idleTimeoutMs);
     this.#resets = new Bucket(MAX_RESETS, options.clock);
@@ -127,6 +130,10 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.#idleDeadlineMs = this.#options.clock() + this.#options.limits.lingerMs;
     if (!this.#session.closed) this.#session.close();
     else if (this.#exchanges.size === 0) this.destroy();
+  }
+
+  retire(): void {
+    if (this.client !== undefined && this.client.kind !== 'none') this.drain();
   }
 
   destroy(): void {

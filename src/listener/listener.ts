@@ -6,7 +6,14 @@ import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from
 import { type AddressList, canonicalAddress } from '../addresses.ts';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
+import type { ClientIdentity } from '../identity/peer.ts';
 import { type Bound, openPort } from '../ports.ts';
+import {
+  ClientCertificateReader,
+  type ClientCertificates,
+  completeContext,
+  type Refusal,
+} from './client-certificates.ts';
 import { Connections } from './connections.ts';
 import { Entrance, type EntranceEvents, type EntranceFault } from './entrance.ts';
 import { type ClientFacts, Http1Connection, type Http1Options } from './http1.ts';
@@ -21,6 +28,8 @@ export interface ListenerObserver {
   left(): void;
   /** Closed before anything was said to it. */
   refused(fault: EntranceFault, peer: string): void;
+  /** Over TLS alone where a certificate is required, else once, before the answers that tell of it. */
+  clientRefused(refusal: Refusal, remoteAddress: string): void;
   /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` is Node's or our own text. */
   sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
 }
@@ -36,6 +45,8 @@ export type ListenerOptions = {
   readonly maxConnections: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
+  /** Where clients are asked for a certificate (`tls` asks for it, too). */
+  readonly clientCertificates: ClientCertificates | undefined;
   readonly observer: ListenerObserver;
 };
 
@@ -45,6 +56,8 @@ export interface Listener {
   open(address: { host: string | undefined; port: number }): Promise<Bound>;
   /** New handshakes use these; open connections are not touched. */
   setTls(options: TlsOptions): void;
+  /** Clients are verified by another CA: those verified before end after what is in flight. */
+  retireVerified(): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
   drain(): Promise<void>;
   /** Cuts what is left and says how many that were. */
@@ -66,6 +79,8 @@ export function createListener(options: ListenerOptions): Listener {
     // The entrance's deadline comes first: Node's own counts from the first byte of TLS, and closes nothing.
     handshakeTimeout: limits.handshakeTimeoutMs + 60_000,
   });
+  completeContext(tls, options.tls);
+  const certificates = options.clientCertificates && new ClientCertificateReader(tls, options.clientCertificates);
   /** Who is between the first byte and the end of the handshake. */
   const shaking = new Map<string, Entrance>();
   /** Handshakes that were late: Node tells of each once more, as of a client that has reset. */
@@ -74,18 +89,32 @@ export function createListener(options: ListenerOptions): Listener {
     const entrance = shaking.get(endsOf(socket));
     // It has left already.
     if (entrance === undefined) return void socket.destroy();
-    const facts = tlsFacts(socket);
+    const presented = certificates?.read(socket);
+    if (presented?.refusal !== undefined) {
+      observer.clientRefused(presented.refusal, entrance.remoteAddress);
+      // Fail closed: nothing reads this connection as HTTP.
+      if (options.clientCertificates?.required !== false) {
+        observer.handshakeFailed(presented.refusal.reason);
+        return void socket.on('error', ignoreError).destroy();
+      }
+    }
+    const facts = tlsFacts(socket, presented?.client);
     observer.handshake(facts.version, facts.resumed);
-    const client = clientFacts(entrance, facts);
+    const client = clientFacts(entrance, facts, presented?.client);
     if (socket.alpnProtocol === 'h2') new Http2Connection(socket, client, http2, settings);
     else new Http1Connection(socket, client, http1);
     observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
     shaking.delete(endsOf(socket));
     entrance.leave();
   });
-  tls.on('tlsClientError', (error: Error) => {
-    if (late > 0 && errorCode(error) === 'ECONNRESET') late--;
-    else observer.handshakeFailed(handshakeFault(error));
+  tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+    if (late > 0 && errorCode(error) === 'ECONNRESET') return void late--;
+    const refusal = certificates?.failed(error, socket);
+    if (refusal !== undefined) {
+      const client = shaking.get(endsOf(socket))?.remoteAddress ?? canonicalAddress(socket.remoteAddress ?? '') ?? '';
+      observer.clientRefused(refusal, client);
+    }
+    observer.handshakeFailed(refusal?.reason ?? handshakeFault(error));
   });
 
   const events: EntranceEvents = {
@@ -99,7 +128,7 @@ export function createListener(options: ListenerOptions): Listener {
       }
       if (kind === 'other') return void socket.destroy(void observer.handshakeFailed('not_tls'));
       observer.connected('http/1.1');
-      new Http1Connection(socket, clientFacts(entrance, undefined), http1);
+      new Http1Connection(socket, clientFacts(entrance, undefined, undefined), http1);
       entrance.leave();
     },
     refused: ({ peerAddress }, fault) => observer.refused(fault, peerAddress),
@@ -129,7 +158,9 @@ export function createListener(options: ListenerOptions): Listener {
     open: (address) => openPort(server, address),
     setTls(next) {
       tls.setSecureContext(next);
+      completeContext(tls, next);
     },
+    retireVerified: () => connections.retireAll(),
     drain() {
       server.close();
       return connections.drain();
@@ -141,18 +172,23 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-function tlsFacts(socket: TLSSocket): TlsFacts {
+function tlsFacts(socket: TLSSocket, client: ClientIdentity | undefined): TlsFacts {
   const sni = (socket as { servername?: unknown }).servername;
   return {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher().standardName,
     sni: typeof sni === 'string' ? sni : '',
     resumed: socket.isSessionReused(),
+    client: client?.kind === 'verified' ? client.peer.name : undefined,
   };
 }
 
-function clientFacts({ remoteAddress, peerAddress }: Entrance, tls: TlsFacts | undefined): ClientFacts {
-  return { remoteAddress, peerAddress, tls };
+function clientFacts(
+  { remoteAddress, peerAddress }: Entrance,
+  tls: TlsFacts | undefined,
+  client: ClientIdentity | undefined,
+): ClientFacts {
+  return { remoteAddress, peerAddress, tls, client };
 }
 
 /** Both ends of a connection, which no other one has at the same time. */

@@ -118,6 +118,11 @@ export function createMetrics(build: BuildInfo) {
   const plaintext = counter('plaintext_requests_total', 'Requests that came without TLS, by what was done with them.', [
     'action',
   ]);
+  const clientsRejected = counter(
+    'client_certificates_rejected_total',
+    'Client certificates that were refused, or missing: once a handshake; for the allow rules once a request.',
+    ['reason'],
+  );
   const notBefore = gauge(
     'certificate_not_before_timestamp_seconds',
     'Start of validity of the certificate that is served.',
@@ -161,6 +166,7 @@ export function createMetrics(build: BuildInfo) {
     handshakes,
     handshakeFailures,
     plaintext,
+    clientsRejected,
     notBefore,
     notAfter,
     reloads,

@@ -4,6 +4,7 @@ import type { AddressList } from '../addresses.ts';
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { client } from './client.ts';
+import { type Admission, clientCertificate, clientIdentity } from './client-identity.ts';
 import { forwarded } from './forwarded.ts';
 import { gate } from './gate.ts';
 import { grpc } from './grpc.ts';
@@ -22,16 +23,20 @@ export type PolicyOptions = {
   readonly plaintext: PlaintextMode;
   /** TCP peers whose forwarding fields are kept. */
   readonly trusted: AddressList;
+  /** Which clients are admitted. */
+  readonly admission: Admission;
 };
 
-export function createPolicies({ appAuthority, plaintext, trusted }: PolicyOptions): readonly Policy[] {
+export function createPolicies({ appAuthority, plaintext, trusted, admission }: PolicyOptions): readonly Policy[] {
   return [
     ...(trusted.empty ? [] : [client(trusted)]), // first: what is refused is logged with its client, too
     ...(plaintext === 'reject' ? [refusePlaintext] : []), // then: told so, whatever else is wrong
     grpc, // before the gate, which may refuse: it says how a refusal is told
     gate, // before anything reads a field: all that follow rely on what it settled
     ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the gate: host and target go into the answer
+    clientIdentity(admission), // after the gate, so that the log says whom and what it wanted; before all else
     webSocket, // after the gate has found it acceptable; from here on it is like one of HTTP/1.1
-    forwarded(appAuthority, trusted), // last: nothing may edit the list after our fields are set
+    forwarded(appAuthority, trusted), // nothing may edit the list after our fields are set
+    clientCertificate, // last: what any policy let pass under this name is taken out here
   ];
 }

@@ -1,5 +1,6 @@
 // The identity that is served, and its failure contract: whole or not at all, the old pair stays, told once, tried again.
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +11,7 @@ import { createAuthority, type Issued } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { BundleFault } from '../../../src/identity/bundle.ts';
 import { type Identity, isValidAt, openIdentity, type Served } from '../../../src/identity/identity.ts';
+import type { SharedTls } from '../../../src/identity/tls-options.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 
 const DAY_MS = 86_400_000;
@@ -21,13 +23,13 @@ const issue = (days: { from?: number; to?: number } = {}): Promise<Issued> =>
     ...(days.from === undefined ? {} : { notBefore: new Date(NOW + days.from * DAY_MS) }),
     ...(days.to === undefined ? {} : { notAfter: new Date(NOW + days.to * DAY_MS) }),
   });
-const shared = { ticketKeys: Buffer.alloc(48) };
 const [a, b, c] = [await issue(), await issue(), await issue()];
 const expired = await issue({ to: -1 });
 const expiredToo = await issue({ to: -2 });
 const early = await issue({ from: 1 });
 const weak = await authority.issue({ keyType: 'rsa1024', dns: ['weak.example'] });
 
+const shared: SharedTls = { ticketKeys: randomBytes(48), sessionIdContext: 'test', minVersion: 'TLSv1.2' };
 const root = mkdtempSync(join(tmpdir(), 'identity-'));
 after(() => rmSync(root, { recursive: true }));
 let volumes = 0;

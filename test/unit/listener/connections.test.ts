@@ -35,6 +35,10 @@ class FakeConnection implements OpenConnection {
     this.#leave?.(this);
   }
 
+  retire(): void {
+    this.calls.push('retire');
+  }
+
   destroy(): void {
     this.calls.push('destroy');
     this.#leave?.(this);

@@ -70,7 +70,14 @@ export class FakeExchange implements Exchange {
     this.connectProtocol = request.connectProtocol;
     this.bodyLength = bodyLength;
     const peerAddress = connection.remoteAddress ?? '192.0.2.7';
-    this.connection = { remoteAddress: peerAddress, peerAddress, scheme: 'https', tls: undefined, ...connection };
+    const facts = {
+      remoteAddress: peerAddress,
+      peerAddress,
+      scheme: 'https' as const,
+      tls: undefined,
+      client: undefined,
+    };
+    this.connection = { ...facts, ...connection };
     this.client = this.connection.remoteAddress;
   }
 

@@ -213,11 +213,12 @@ describe('the list of policies', () => {
     appAuthority: 'localhost:80',
     plaintext: 'reject',
     trusted: new AddressList([]),
+    admission: { restricted: false, admits: () => true },
   });
 
   test('tells a client without TLS so first, and sets our fields last', () => {
     const names = policies.map(({ name }) => name);
-    assert.deepEqual([names[0], names.at(-1)], ['plaintext', 'forwarded']);
+    assert.deepEqual([names[0], names.at(-1)], ['plaintext', 'clientCertificate']);
     assert.ok(names.includes('gate'));
     assert.equal(new Set(names).size, names.length);
   });

@@ -1,0 +1,45 @@
+// What `check` says of client certificates: the file of --client-ca, its dates, and who would be admitted.
+
+import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
+import { isRestricted } from '../../identity/allow.ts';
+import { BundleError } from '../../identity/bundle.ts';
+import { isValidAt } from '../../identity/identity.ts';
+import { readTrust } from '../../identity/trust.ts';
+import type { Verdict } from './verdict.ts';
+
+/** Nothing where clients are asked for no certificate. */
+export function checkClients(config: Config): readonly Verdict[] {
+  const now = new Date();
+  const { clientCa } = config;
+  const auth = clientAuthOf(config);
+  if (auth === 'off' || clientCa === undefined) return [];
+  try {
+    const { certificates } = readTrust(clientCa);
+    const outside = certificates.filter((authority) => !isValidAt(authority, now));
+    const names = certificates.map(({ subject }) => subject).join('; ');
+    return [
+      { level: 'ok', text: `${clientCa} holds ${certificates.length} CA of clients: ${names}` },
+      ...outside.map(({ subject, notBefore, notAfter }): Verdict => {
+        const dates = `${notBefore.toISOString()} to ${notAfter.toISOString()}`;
+        return {
+          level: 'warning',
+          text: `--client-ca: ${subject} is valid from ${dates} only; its clients are refused`,
+        };
+      }),
+      admitted(config, auth),
+    ];
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error;
+    return [{ level: 'failed', text: `--client-ca: ${error.message}` }];
+  }
+}
+
+function admitted(config: Config, auth: string): Verdict {
+  const rules = allowRulesOf(config);
+  const told = Object.entries(rules).flatMap(([kind, patterns]) => patterns.map((name) => `${kind} ${name}`));
+  if (isRestricted(rules)) return { level: 'ok', text: `clients (${auth}) are admitted by ${told.join(', ')}` };
+  return {
+    level: 'warning',
+    text: `no allow rule: every certificate of ${config.clientCa} is admitted; narrow it with --allow-dns or --allow-uri`,
+  };
+}

@@ -1,0 +1,21 @@
+// Which options a reload of the configuration puts into force, and which would need a restart. It compares; it applies
+// nothing.
+
+import { isDeepStrictEqual } from 'node:util';
+import { type Config, camel } from './config.ts';
+import { OPTION_NAMES, type OptionName } from './options.ts';
+
+const RELOADABLE: readonly OptionName[] = ['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri', 'access-log', 'log-level'];
+
+export type Changes = { readonly inForce: readonly OptionName[]; readonly needRestart: readonly OptionName[] };
+
+export function changesBetween(before: Config, after: Config): Changes {
+  const changed = OPTION_NAMES.filter((name) => {
+    const key = camel(name) as keyof Config;
+    return !isDeepStrictEqual(before[key], after[key]);
+  });
+  return {
+    inForce: changed.filter((name) => RELOADABLE.includes(name)),
+    needRestart: changed.filter((name) => !RELOADABLE.includes(name)),
+  };
+}

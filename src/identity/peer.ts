@@ -1,0 +1,122 @@
+// A client certificate to who the client is: what it says of itself, and whether that counts. Pure. OpenSSL has verified
+// the chain; here its verdict is read, and the dates are looked at again, since a resumed session brings the verdict of
+// its first handshake along.
+
+import type { X509Certificate } from 'node:crypto';
+import type { Reason } from '../errors.ts';
+
+/** What a verified certificate says; the same object for as long as its connection lives. */
+export type Peer = {
+  /** How the log calls it: the first URI that it names, else the subject. */
+  readonly name: string;
+  /** As RFC 4514 writes it, most specific part first, in ASCII; '' where there is none. */
+  readonly subject: string;
+  /** SHA-256 of the certificate, lower-case hex. */
+  readonly sha256: string;
+  readonly commonNames: readonly string[];
+  readonly units: readonly string[];
+  readonly dns: readonly string[];
+  readonly uris: readonly string[];
+};
+
+export type CertificateFault = Extract<Reason, `client_certificate_${string}`>;
+
+/** What the certificate of a connection came to, where one is asked for. */
+export type ClientIdentity =
+  | { readonly kind: 'verified'; readonly peer: Peer }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'refused'; readonly reason: CertificateFault };
+
+export type Presented = {
+  /** Undefined: the client has none. */
+  readonly certificate: X509Certificate | undefined;
+  /** OpenSSL's verdict as Node names it, `CERT_HAS_EXPIRED`; '' for a chain that is good. */
+  readonly verdict: string;
+};
+
+const NONE: ClientIdentity = { kind: 'none' };
+
+export function identify({ certificate, verdict }: Presented, now: Date): ClientIdentity {
+  // First: Node 20 calls a session without a certificate authorized when TLS 1.3 resumes it.
+  if (certificate === undefined) return NONE;
+  if (verdict !== '') return { kind: 'refused', reason: faultOf(verdict) };
+  if (new Date(certificate.validTo) <= now) return { kind: 'refused', reason: 'client_certificate_expired' };
+  if (new Date(certificate.validFrom) > now) return { kind: 'refused', reason: 'client_certificate_not_yet_valid' };
+  return { kind: 'verified', peer: peerOf(certificate) };
+}
+
+const FAULTS: Readonly<Record<string, CertificateFault>> = {
+  CERT_HAS_EXPIRED: 'client_certificate_expired',
+  CERT_NOT_YET_VALID: 'client_certificate_not_yet_valid',
+  INVALID_PURPOSE: 'client_certificate_purpose',
+  UNABLE_TO_GET_ISSUER_CERT: 'client_certificate_untrusted',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'client_certificate_untrusted',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'client_certificate_untrusted',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'client_certificate_untrusted',
+  SELF_SIGNED_CERT_IN_CHAIN: 'client_certificate_untrusted',
+  CERT_SIGNATURE_FAILURE: 'client_certificate_untrusted',
+  CERT_UNTRUSTED: 'client_certificate_untrusted',
+  CERT_REJECTED: 'client_certificate_untrusted',
+};
+
+/** One of few words for a verdict of OpenSSL. */
+export function faultOf(verdict: string): CertificateFault {
+  return (Object.hasOwn(FAULTS, verdict) ? FAULTS[verdict] : undefined) ?? 'client_certificate_invalid';
+}
+
+export function peerOf(certificate: X509Certificate): Peer {
+  // The legacy object has each value as it is; the text of a subject would have to be taken apart again.
+  const { CN, OU } = certificate.toLegacyObject().subject as unknown as Record<string, string | string[] | undefined>;
+  const names = alternativeNames(certificate.subjectAltName ?? '');
+  const subject = subjectOf(certificate);
+  const uris = names.filter(([kind]) => kind === 'URI').map(([, value]) => value);
+  return {
+    name: uris[0] ?? subject,
+    subject,
+    sha256: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
+    commonNames: plain(CN),
+    units: plain(OU),
+    dns: names.filter(([kind]) => kind === 'DNS').map(([, value]) => value),
+    uris,
+  };
+}
+
+/** Node writes a line for each part, from the root down, escaped as RFC 4514 (RFC 2253) asks, in UTF-8. */
+export function subjectOf(certificate: X509Certificate): string {
+  const parts = (certificate.subject ?? '').split('\n').reverse();
+  return parts
+    .join(',')
+    .replaceAll(' + ', '+')
+    .replaceAll(/[^ -~]/gu, escapeByte);
+}
+
+function escapeByte(character: string): string {
+  return Buffer.from(character)
+    .toString('hex')
+    .toUpperCase()
+    .replaceAll(/../g, (byte) => `\\${byte}`);
+}
+
+/** Names that could be read as another one, or as two, are no names. */
+const TREACHEROUS = /["\\,\p{Cc}]/u;
+
+function plain(values: string | readonly string[] | undefined): string[] {
+  return [values ?? []].flat().filter((value) => value !== '' && !TREACHEROUS.test(value));
+}
+
+/**
+ * Kind and value of each subject alternative name in Node's text of them. Since CVE-2021-44532 a value that holds a
+ * quote, a comma or anything beyond printable ASCII is written as a JSON string: it is left out. Text of another form
+ * ends the list: what cannot be read with certainty names nobody.
+ */
+function alternativeNames(text: string): [kind: string, value: string][] {
+  const names: [string, string][] = [];
+  const entry = /([^:,"]+):(?:("(?:[^"\\]|\\.)*")|([^,"\\]*))(?:, |$)/y;
+  while (entry.lastIndex < text.length) {
+    const found = entry.exec(text);
+    if (found === null) return [];
+    const [, kind = '', quoted, value = ''] = found;
+    if (quoted === undefined && value !== '') names.push([kind, value]);
+  }
+  return names;
+}

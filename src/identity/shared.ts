@@ -1,0 +1,137 @@
+// What all TLS contexts have in common, and when it changes: the CA of the clients, the keys of session tickets. Keys and
+// session id context belong to one state of trust (CA, mode, allow rules): a ticket of another one is worth nothing, so
+// that no resumed session gets past what has changed (CVE-2025-23419 and CVE-2025-68121 are this fault elsewhere).
+// A new state is in force as a whole or not at all; whatever is wrong with a new CA, the old one stays.
+
+import { createHash } from 'node:crypto';
+import { ConfigError } from '../errors.ts';
+import { BundleError, type BundleFault } from './bundle.ts';
+import { createTicketKeys } from './tickets.ts';
+import type { SharedTls } from './tls-options.ts';
+import { readTrust, type Trust } from './trust.ts';
+
+export type ClientAuth = 'off' | 'request' | 'require';
+
+export type SharedSettings = {
+  readonly minVersion: '1.2' | '1.3';
+  readonly clientCa: string | undefined;
+  readonly clientAuth: ClientAuth;
+  /** The allow rules, as any text that differs when they do. */
+  readonly rules: string;
+};
+
+export interface TrustObserver {
+  /** Clients are verified by this from now on. */
+  trusted(trust: Trust, path: string): void;
+  reloaded(trust: Trust, path: string): void;
+  /** A changed file was refused; called once for each content and reason. */
+  refused(fault: BundleFault, message: string, path: string): void;
+  /** Whether the file holds something else than is in force. */
+  differs(differs: boolean, path: string): void;
+}
+
+export interface Shared {
+  readonly current: SharedTls;
+  /** Who puts each new state into force. It may throw a BundleError: then the old state stays. */
+  publishTo(publish: (next: SharedTls) => void): void;
+  /** Looks at the CA file now. True when clients are verified by another one from now on. */
+  reload(): boolean;
+  /** The allow rules have changed: tickets of before are worth nothing. */
+  setRules(rules: string): void;
+  rotateTicketKeys(): void;
+}
+
+/** Throws a ConfigError when the CA file cannot be used. */
+export function openShared(settings: SharedSettings, observer: TrustObserver): Shared {
+  const { clientCa: path, clientAuth, rules } = settings;
+  if (path === undefined || clientAuth === 'off')
+    return new SharedState(settings, { trust: undefined, rules }, observer);
+  const trust = first(path);
+  observer.trusted(trust, path);
+  return new SharedState(settings, { trust, rules }, observer);
+}
+
+type State = { readonly trust: Trust | undefined; readonly rules: string };
+
+class SharedState implements Shared {
+  current: SharedTls;
+  readonly #settings: SharedSettings;
+  readonly #observer: TrustObserver;
+  #state: State;
+  #publish: (next: SharedTls) => void = () => {};
+  #refusal = '';
+
+  constructor(settings: SharedSettings, state: State, observer: TrustObserver) {
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#state = state;
+    this.current = this.#make(state);
+  }
+
+  publishTo(publish: (next: SharedTls) => void): void {
+    this.#publish = publish;
+  }
+
+  reload(): boolean {
+    const { clientCa: path } = this.#settings;
+    if (path === undefined || this.#state.trust === undefined) return false;
+    try {
+      return this.#take(path);
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+      this.#observer.differs(true, path);
+      if (error.message !== this.#refusal) this.#observer.refused(error.fault, error.message, path);
+      this.#refusal = error.message;
+      return false;
+    }
+  }
+
+  setRules(rules: string): void {
+    this.#enter({ ...this.#state, rules });
+  }
+
+  rotateTicketKeys(): void {
+    this.#enter(this.#state);
+  }
+
+  #take(path: string): boolean {
+    const trust = readTrust(path);
+    const changed = trust.digest !== this.#state.trust?.digest;
+    if (changed) this.#enter({ ...this.#state, trust });
+    this.#refusal = '';
+    this.#observer.differs(false, path);
+    if (changed) this.#observer.reloaded(trust, path);
+    return changed;
+  }
+
+  #enter(state: State): void {
+    const next = this.#make(state);
+    this.#publish(next);
+    this.current = next;
+    this.#state = state;
+  }
+
+  #make({ trust, rules }: State): SharedTls {
+    const { minVersion, clientAuth } = this.#settings;
+    return {
+      ticketKeys: createTicketKeys(),
+      sessionIdContext: contextOf(clientAuth, trust?.digest ?? '', rules),
+      minVersion: minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+      trust: trust && { ca: trust.ca, required: clientAuth === 'require' },
+    };
+  }
+}
+
+function first(path: string): Trust {
+  try {
+    return readTrust(path);
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error;
+    throw new ConfigError([`--client-ca: ${error.message}`], { cause: error });
+  }
+}
+
+/** OpenSSL takes at most 32 bytes, and compares them before it resumes. */
+function contextOf(...parts: string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
+}

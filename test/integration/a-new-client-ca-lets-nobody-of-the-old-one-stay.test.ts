@@ -1,0 +1,137 @@
+// After a change of --client-ca, connections that were verified under the old one end after what is in flight, in HTTP/1.1
+// and HTTP/2, so that their clients are verified anew. A file that is wrong changes nothing.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { connect as connectHttp2 } from 'node:http2';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { createAuthority, type Issued } from '../../certs/authority.ts';
+import { startGatedApp } from '../support/gated-app.ts';
+import { answerOf } from '../support/node-h2-client.ts';
+import { eventually } from '../support/poll.ts';
+import { connect } from '../support/raw-client.ts';
+import { endsWell, readMetrics, setStage } from '../support/stage.ts';
+
+const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const [one, two] = [await createAuthority({ commonName: 'one' }), await createAuthority({ commonName: 'two' })];
+const [web, other] = await Promise.all([one.issue({ usage: 'client' }), two.issue({ usage: 'client' })]);
+
+async function begin(t: TestContext, args: string[] = []) {
+  const stage = await setStage(t);
+  const app = await startGatedApp(t);
+  const caFile = join(stage.dir, 'ca.pem');
+  await writeFile(caFile, one.pem);
+  const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', caFile, ...args] });
+  const open = ({ chain: cert, key }: Issued) => connect({ port: sidecar.port, cert, key });
+  const change = async (pem: string): Promise<void> => {
+    await writeFile(caFile, pem);
+    await sidecar.waitForLog('client CA reloaded');
+  };
+  return { app, sidecar, caFile, open, change };
+}
+
+test('HTTP/1.1: idle connections close, a busy one after its answer, which says so', async (t) => {
+  const { app, sidecar, open, change } = await begin(t);
+  const [idle, busy] = [await open(web), await open(web)];
+  busy.send(get);
+  const { response } = await app.waitFor(1);
+  await change(two.pem);
+  await idle.closed;
+  response.end('whole');
+  const answer = await busy.readResponse();
+  assert.deepEqual([answer.status, answer.body.toString()], [200, 'whole']);
+  assert.match(answer.headText, /^connection: close\r?$/im);
+  await busy.closed;
+  const next = await open(other);
+  next.send(get);
+  (await app.waitFor(2)).response.end('new');
+  assert.equal((await next.readResponse()).status, 200);
+  next.end();
+  await next.closed;
+  await endsWell(sidecar);
+});
+
+test('HTTP/2: the client is told to go, and what is in flight comes whole', async (t) => {
+  const { app, sidecar, change } = await begin(t);
+  const session = connectHttp2(`https://localhost:${sidecar.port}`, {
+    rejectUnauthorized: false,
+    cert: web.chain,
+    key: web.key,
+  });
+  t.after(() => session.destroy());
+  session.on('error', () => {});
+  const stream = session.request({ ':path': '/' });
+  const answered = answerOf(stream);
+  const { response } = await app.waitFor(1);
+  const goaway = once(session, 'goaway');
+  await change(two.pem);
+  const [code] = await goaway;
+  assert.equal(code, 0);
+  response.end('whole');
+  const { status, body, complete } = await answered;
+  assert.deepEqual([status, body.toString(), complete], [200, 'whole', true]);
+  await eventually(() => session.destroyed, { what: 'the end of the session' });
+  await endsWell(sidecar);
+});
+
+test('a client without a certificate, where one is only asked for, is left alone', async (t) => {
+  const { app, sidecar, change } = await begin(t, ['--client-auth', 'request']);
+  const client = await connect({ port: sidecar.port });
+  await change(two.pem);
+  client.send(get);
+  (await app.waitFor(1)).response.end('fine');
+  const answer = await client.readResponse();
+  assert.equal(answer.status, 200);
+  assert.doesNotMatch(answer.headText, /^connection: close/im);
+  client.end();
+  await client.closed;
+  await endsWell(sidecar);
+});
+
+const wrong: readonly (readonly [what: string, content: string, reason: string])[] = [
+  ['empty', '', 'empty'],
+  ['blank', '\n \n', 'empty'],
+  ['no PEM', 'nothing here', 'no_certificate'],
+  ['cut off', two.pem.slice(0, 300), 'malformed_certificate'],
+  [
+    'garbage within its marks',
+    '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+    'malformed_certificate',
+  ],
+  ['a key', other.key, 'no_certificate'],
+  ["a client's own certificate", other.cert, 'not_a_ca'],
+  ['one good CA and one cut off', two.pem + one.pem.slice(0, 300), 'malformed_certificate'],
+];
+for (const [what, content, reason] of wrong) {
+  test(`a file that is ${what} changes nothing, and is told once; a good one after it is taken`, async (t) => {
+    const { app, sidecar, caFile, open, change } = await begin(t);
+    const kept = await open(web);
+    await writeFile(caFile, content);
+    sidecar.kill('SIGHUP');
+    const line = await sidecar.waitForLog('client CA not reloaded; the old one stays');
+    assert.deepEqual([line.reason, line.clientCa], [reason, caFile]);
+    assert.ok(String(line.detail).includes(caFile), String(line.detail));
+    for (let count = 0; count < 3; count += 1) sidecar.kill('SIGHUP');
+    const fresh = await open(web);
+    for (const [at, client] of [kept, fresh].entries()) {
+      client.send(get);
+      (await app.waitFor(at + 1)).response.end('still');
+      assert.equal((await client.readResponse()).status, 200);
+    }
+    const metrics = await readMetrics(sidecar);
+    assert.equal(metrics.sum('certificate_disk_differs', { name: caFile }), 1);
+    assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason }), 1);
+    await change(two.pem);
+    await kept.closed;
+    const next = await open(other);
+    next.send(get);
+    (await app.waitFor(3)).response.end('new');
+    assert.equal((await next.readResponse()).status, 200);
+    assert.equal((await readMetrics(sidecar)).sum('certificate_disk_differs', { name: caFile }), 0);
+    next.end();
+    await Promise.all([next.closed, fresh.closed]);
+    assert.equal(sidecar.logs.filter(({ msg }) => String(msg).startsWith('client CA not')).length, 1);
+    await endsWell(sidecar);
+  });
+}
