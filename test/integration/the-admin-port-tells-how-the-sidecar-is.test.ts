@@ -1,8 +1,8 @@
-// /livez, /startupz, /readyz and /metrics over plain HTTP, and nothing else; readiness follows the app, liveness does not.
+// /livez, /startupz, /readyz, /metrics and /status over plain HTTP, and nothing else; readiness follows the app, liveness does not.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { eventually } from '../support/poll.ts';
-import { connectPlain } from '../support/raw-client.ts';
+import { connect, connectPlain } from '../support/raw-client.ts';
 import { askAdmin, endsWell, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
 
 test('the routes, and what is none', async (t) => {
@@ -24,6 +24,53 @@ test('the routes, and what is none', async (t) => {
     assert.equal((await askAdmin(sidecar, path)).status, 404, path);
   }
   assert.equal((await readMetrics(sidecar)).sum('requests_total'), 0);
+  await endsWell(sidecar);
+});
+
+test('/status tells what is served, not what stands on disk', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end('the app'));
+  const sidecar = await stage.start({ upstream: app.port });
+  const read = async () => JSON.parse((await askAdmin(sidecar, '/status')).body);
+  const client = await connect({ port: sidecar.port });
+  const peer = client.socket.getPeerX509Certificate();
+  assert.ok(peer);
+  const status = await read();
+  assert.deepEqual(
+    [status.state, status.draining, status.pid, status.app.accepts, status.requestsInFlight],
+    ['ready', false, sidecar.pid, true, 0],
+  );
+  assert.deepEqual(status.connections, { 'http/1.1': 1, h2: 0 });
+  assert.match(status.version, /^\d+\.\d+\.\d+$/);
+  assert.ok(status.uptimeSeconds >= 0 && status.uptimeSeconds < 60);
+  const [{ name, served, diskDiffers, lastReload }] = status.certificates;
+  assert.deepEqual([name, diskDiffers, lastReload], [stage.volume.path('tls.crt'), false, null]);
+  assert.equal(served.sha256, peer.fingerprint256.replaceAll(':', '').toLowerCase());
+  assert.equal(served.serial, stage.pair.serial.toLowerCase());
+  assert.deepEqual(served.names, peer.subjectAltName?.split(', '));
+  assert.equal(served.notAfter, new Date(peer.validTo).toISOString());
+  assert.equal(served.withinDates, true);
+  assert.ok(served.source.startsWith(stage.volume.dir));
+
+  await stage.volume.write({ 'tls.crt': 'garbage', 'tls.key': 'garbage' });
+  await eventually(async () => (await read()).certificates[0].diskDiffers, { what: 'the difference' });
+  const [broken] = (await read()).certificates;
+  assert.equal(broken.served.sha256, served.sha256);
+  assert.deepEqual([broken.lastReload.result, broken.lastReload.reason], ['failed', 'no_certificate']);
+  assert.match(broken.lastReload.detail, /tls\.crt holds no PEM certificate/);
+
+  const next = await stage.issue();
+  await stage.volume.write(stage.files(next));
+  await eventually(async () => (await read()).certificates[0].served.serial === next.serial.toLowerCase(), {
+    what: 'the next serial',
+  });
+  const [mended] = (await read()).certificates;
+  assert.deepEqual([mended.diskDiffers, mended.lastReload.result], [false, 'success']);
+  assert.ok(mended.served.since > served.since);
+  const { body } = await askAdmin(sidecar, '/status');
+  assert.doesNotMatch(body, /PRIVATE KEY|BEGIN/);
+  client.end();
+  await client.closed;
   await endsWell(sidecar);
 });
 
