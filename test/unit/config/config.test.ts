@@ -215,6 +215,17 @@ describe('values that contradict each other', () => {
     ['both on ports that the system chooses is fine', { listen: ':0', admin: ':0' }, undefined],
     ['admin off is fine', { listen: ':9901', admin: 'off' }, undefined],
     ['a drain delay above the time-out', { 'drain-delay': '26s' }, /--drain-delay is longer than --drain-timeout/],
+    ['--client-auth require without a CA', { 'client-auth': 'require' }, /--client-auth require needs --client-ca/],
+    ['--client-auth request without a CA', { 'client-auth': 'request' }, /--client-auth request needs --client-ca/],
+    ['--client-auth off without a CA is fine', { 'client-auth': 'off' }, undefined],
+    ['a CA alone is fine', { 'client-ca': 'ca.pem' }, undefined],
+    ['an allow rule without a CA', { 'allow-dns': ['a.example'] }, /need client certificates/],
+    [
+      'an allow rule where nobody is asked',
+      { 'client-ca': 'ca.pem', 'client-auth': 'off', 'allow-cn': ['a'] },
+      /need client certificates/,
+    ],
+    ['an allow rule with a CA is fine', { 'client-ca': 'ca.pem', 'allow-uri': ['spiffe://td/*'] }, undefined],
     ['a drain delay as long as the time-out is fine', { 'drain-delay': '25s' }, undefined],
   ];
   for (const [what, flags, told] of rows) {
