@@ -11,6 +11,7 @@ import { readPair } from '../identity/files.ts';
 import { createTicketKeys } from '../identity/tickets.ts';
 import { tlsOptions } from '../identity/tls-options.ts';
 import { openPort, portProblem } from '../ports.ts';
+import { checkDoor } from './check-door.ts';
 import { isPatched, PATCHED } from './runtime.ts';
 
 type Verdict = { readonly level: 'ok' | 'warning' | 'failed'; readonly text: string };
@@ -27,6 +28,7 @@ export async function check(config: Config): Promise<number> {
     ...certificate(config),
     await port('--listen', config.listen),
     ...(config.admin === 'off' ? [] : [await port('--admin', config.admin)]),
+    ...checkDoor(config),
     await app(config),
   ];
   for (const { level, text } of verdicts) process.stdout.write(`${level.padEnd(8)} ${text}\n`);
