@@ -3,17 +3,15 @@
 import { AddressList } from './addresses.ts';
 import { createAdmin } from './admin/admin.ts';
 import { createAppHealth } from './admin/health.ts';
-import { maxConnectionsOf } from './capacity.ts';
 import { openClients } from './clients.ts';
 import type { Config } from './config/config.ts';
+import { makeListener } from './downstream.ts';
 import { upstreamName } from './forward/forward.ts';
 import { pairPaths } from './identity/files.ts';
 import { openIdentity } from './identity/identity.ts';
 import { watchFiles } from './identity/watch.ts';
 import { drain } from './lifecycle/drain.ts';
 import { createLifecycle } from './lifecycle/lifecycle.ts';
-import { LINGER_MS, MAX_FIELDS } from './listener/limits.ts';
-import { createListener } from './listener/listener.ts';
 import type { LogOutput } from './log.ts';
 import type { Metrics } from './metrics/metrics.ts';
 import {
@@ -106,24 +104,11 @@ export async function startSidecar(
     observer: observeExchanges({ log, metrics, settings, clock, plaintext }),
     now,
   });
-  const maxConnections = maxConnectionsOf(config.maxConnections);
-  const listener = createListener({
+  const { listener, maxConnections } = makeListener(config, {
     tls: identity.tls,
     handler: pipeline,
-    limits: {
-      handshakeTimeoutMs: config.handshakeTimeout,
-      headerTimeoutMs: config.headerTimeout,
-      clientTimeoutMs: config.clientTimeout,
-      idleTimeoutMs: config.idleTimeout,
-      maxHeaderBytes: config.maxHeaderSize,
-      maxFields: MAX_FIELDS,
-      lingerMs: LINGER_MS,
-    },
-    clock,
-    http2: config.http2,
-    maxConnections,
-    balancers: new AddressList(config.proxyProtocol),
     clientCertificates: clients.certificates,
+    clock,
     observer: observeConnections(log, metrics, clock),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));

@@ -5,6 +5,7 @@ import type { Config } from '../config/config.ts';
 import { checkApp } from './checks/app.ts';
 import { checkCertificates } from './checks/certificates.ts';
 import { checkClients } from './checks/clients.ts';
+import { checkDoor } from './checks/door.ts';
 import { checkPorts } from './checks/ports.ts';
 import { checkRuntime } from './checks/runtime.ts';
 import type { Check, Verdict } from './checks/verdict.ts';
@@ -13,7 +14,7 @@ const SUCCESS = 0;
 const FAILURE = 1;
 
 /** In the order of the report. */
-const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkApp];
+const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkDoor, checkApp];
 
 /** Prints the verdicts on stdout. */
 export async function check(config: Config): Promise<number> {

@@ -61,7 +61,9 @@ export class Entrance implements OpenConnection {
     connections.add(this);
     socket.once('close', () => this.#closed());
     socket.on('end', this.#onEnd);
-    socket.on('data', this.#onData);
+    // Who has reset already has no address any more, and must not pass for a stranger: HAProxy's checks do that.
+    if (this.peerAddress === '') socket.destroy();
+    else socket.on('data', this.#onData);
   }
 
   // ---- OpenConnection

@@ -22,15 +22,15 @@ let lane: Lane;
 
 before(async () => {
   app = await createRecorder(response('the app'));
-  const args = ['--proxy-protocol', '127.0.0.1', '--admin', '127.0.0.1:0', '--log-level', 'trace'];
-  lane = await openLane({ forwarder: 'wire', upstream: app.port, args });
+  const args = ['--proxy-protocol', '127.0.0.1', '--log-level', 'trace'];
+  lane = await openLane({ forwarder: 'wire', upstream: app.port, args, admin: '127.0.0.1:0' });
 });
 
 after(async () => {
-  assert.deepEqual(lane.defects, []);
-  await lane.close();
-  await app.close();
   rmSync(dir, { recursive: true, force: true });
+  await app.close();
+  await lane.close();
+  assert.deepEqual(lane.defects, []);
 });
 
 function hopsOf(request = ''): string | undefined {

@@ -28,16 +28,18 @@ export type LaneOptions = {
   /** Of the app: a port of 127.0.0.1, or a URL. */
   readonly upstream: number | string;
   readonly args?: readonly string[];
+  /** Default off. */
+  readonly admin?: string;
 };
 
 type Files = { readonly cert: string; readonly key: string; readonly ca: string };
 let files: Promise<Files> | undefined;
 
-export async function openLane({ forwarder, upstream, args = [] }: LaneOptions): Promise<Lane> {
+export async function openLane({ forwarder, upstream, args = [], admin = 'off' }: LaneOptions): Promise<Lane> {
   files ??= makeCertificate();
   const { cert, key, ca } = await files;
   const url = typeof upstream === 'number' ? `http://127.0.0.1:${upstream}` : upstream;
-  const own = ['--cert', cert, '--key', key, '--listen', '127.0.0.1:0', '--admin', 'off', '--upstream', url];
+  const own = ['--cert', cert, '--key', key, '--listen', '127.0.0.1:0', '--admin', admin, '--upstream', url];
   const sidecar = await startSidecar({ args: [...own, '--forwarder', forwarder, ...args] });
   let stopped: Promise<unknown> | undefined;
   return {
