@@ -5,7 +5,6 @@ import { ConfigError } from '../errors.ts';
 import { readConfigFile } from './file.ts';
 import { isList, type ListOption, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from './options.ts';
 import { Malformed } from './parse.ts';
-import { plaintextProblem } from './plaintext.ts';
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
 type ValueOf<O> = O extends ListOption<infer T> ? readonly T[] : O extends Option<infer T> ? T : never;
@@ -107,15 +106,16 @@ export function allowRulesOf({ allowCn, allowOu, allowDns, allowUri }: Config) {
 function clientContradictions(config: Config): string[] {
   const { clientCa } = config;
   const auth = clientAuthOf(config);
-  const plaintext: string = config.plaintext;
   const rules = Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
   const problems: string[] = [];
   if (auth !== 'off' && clientCa === undefined)
     problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);
   if (auth === 'off' && rules)
     problems.push('--allow-cn, --allow-ou, --allow-dns and --allow-uri need client certificates; give --client-ca');
-  if (plaintext === 'forward' && (auth === 'require' || rules))
-    problems.push('--plaintext forward lets clients past the certificate that is asked for; use redirect or reject');
+  if (config.plaintext === 'forward' && (auth === 'require' || rules))
+    problems.push(
+      `--plaintext forward and ${rules ? 'an allow rule' : 'a required client certificate'} contradict each other: plain HTTP has no certificate; leave one out, or redirect`,
+    );
   return problems;
 }
 
@@ -142,8 +142,6 @@ function contradictions(config: Config): string[] {
   ) {
     problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
   }
-  const unproven = plaintextProblem(config);
-  if (unproven !== undefined) problems.push(unproven);
   if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
   return problems;
 }
