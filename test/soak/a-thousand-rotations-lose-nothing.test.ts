@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { Issued } from '../../certs/authority.ts';
 import { eventually } from '../support/poll.ts';
 import { askAdmin, endsWell, readMetrics, type Stage, setStage } from '../support/stage.ts';
-import { type Sample, slope } from './memory.ts';
+import { lows, type Sample, slope } from './memory.ts';
 import { startMixedApp, startMixedLoad } from './mixed-load.ts';
 
 const rotations = Number(process.env.SOAK_ROTATIONS ?? 1000);
@@ -61,15 +61,16 @@ for (const [what, sequence] of Object.entries(sequences)) {
     await load.stop();
 
     const metrics = await readMetrics(sidecar);
-    const rss = slope(samples, ({ rssBytes }) => rssBytes, warmUp, window);
-    const heap = slope(samples, ({ heapBytes }) => heapBytes, warmUp, window);
+    const rssLows = lows(samples, ({ rssBytes }) => rssBytes, warmUp, window);
+    const rss = slope(rssLows);
+    const heap = slope(lows(samples, ({ heapBytes }) => heapBytes, warmUp, window));
     const { failures, broken, serial: _, ...passed } = counts;
-    const mebibytes = (at: number): string => ((samples[at]?.rssBytes ?? 0) / 2 ** 20).toFixed(1);
+    const mebibytes = rssLows.map(({ y }) => (y / 2 ** 20).toFixed(1)).join(' ');
     t.diagnostic(
       `${process.env.TEST_NODE ?? process.version}: ${rotations} rotations, ${JSON.stringify(passed)}, ${failures.length} failed, ${broken.length} broken`,
     );
     t.diagnostic(
-      `RSS ${mebibytes(warmUp)} MiB after warm-up, ${mebibytes(samples.length - 1)} MiB at the end, slope ${rss.toFixed(0)} B a rotation; heap slope ${heap.toFixed(0)} B; ${handles} watch handles`,
+      `RSS after warm-up, in MiB, window by window: ${mebibytes}; slope ${rss.toFixed(0)} B a rotation; heap slope ${heap.toFixed(0)} B; ${handles} watch handles`,
     );
     assert.equal(metrics.sum('certificate_reloads_total', { result: 'success' }), rotations);
     assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed' }), 0);
