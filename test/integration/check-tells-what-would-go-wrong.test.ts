@@ -1,11 +1,13 @@
 // `check` reads the options of `serve` and says, a verdict a line, what would go wrong: exit 0 when the sidecar can
 // start, 1 when it cannot. An app that is not up yet is a warning, because in a Pod it starts later.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { runToExit } from '../support/sidecar.ts';
+import { needs } from '../support/needs.ts';
+import { repositoryRoot, runToExit } from '../support/sidecar.ts';
 import { endsWell, type Stage, setStage, startApp, unusedPort } from '../support/stage.ts';
 
 const dayMs = 86_400_000;
@@ -34,6 +36,27 @@ const cases: Case[] = [
     code: 1,
     says: [/^failed .*tls\.key does not belong to/m],
     prepare: async (stage) => stage.volume.write({ ...stage.files(stage.pair), 'tls.key': (await stage.issue()).key }),
+  },
+  {
+    what: 'a chain in the wrong order',
+    code: 0,
+    says: [/^warning .*tls\.crt is not in order.*mended/m],
+    prepare: (stage) =>
+      stage.volume.write({ 'tls.crt': stage.authority.pem + stage.pair.chain, 'tls.key': stage.pair.key }),
+  },
+  {
+    what: 'a certificate for clients only',
+    code: 0,
+    says: [/^warning .*tls\.crt is not for servers.*"server auth"/m],
+    prepare: async (stage) =>
+      stage.volume.write(stage.files(await stage.authority.issue({ dns: ['localhost'], usage: 'client' }))),
+  },
+  {
+    what: 'a weak key',
+    code: 1,
+    says: [/^failed .*RSA key in .*tls\.key has 1024 bits/m],
+    prepare: async (stage) =>
+      stage.volume.write(stage.files(await stage.authority.issue({ dns: ['localhost'], keyType: 'rsa1024' }))),
   },
   {
     what: 'a truncated certificate',
@@ -95,6 +118,37 @@ describe('check tells of the certificate', { concurrency: 4 }, () => {
         assert.match(line, /^(?:ok|warning|failed) /);
     });
   }
+});
+
+test('check looks at every pair, and tells which is never shown', async (t) => {
+  const stage = await setStage(t);
+  const copy = join(stage.dir, 'copy.pem');
+  await writeFile(copy, stage.pair.chain + stage.pair.key);
+  const first = ['--cert', stage.volume.path('tls.crt'), '--key', stage.volume.path('tls.key')];
+  const outcome = await runToExit(['check', ...freePorts, ...first, '--cert', copy, '--key', copy]);
+  assert.equal(outcome.code, 0, outcome.stdout);
+  assert.match(outcome.stdout, /^ok .*copy\.pem holds a pair: /m);
+  assert.match(outcome.stdout, /^warning .*copy\.pem is not served for localhost: an earlier --cert/m);
+});
+
+test('check with --wait-for-cert warns of what would be waited for', async (t) => {
+  const outcome = await check(t, [...freePorts, '--wait-for-cert'], (stage) => stage.volume.write({}));
+  assert.equal(outcome.code, 0, outcome.stdout);
+  assert.match(outcome.stdout, /^warning .*tls\.crt does not exist; --wait-for-cert waits/m);
+});
+
+test('check finds a file that is mounted by itself, as a subPath is', async (t) => {
+  if (!needs(t, 'root', 'unshare', 'mount')) return;
+  const stage = await setStage(t);
+  const path = join(stage.dir, 'mounted.pem');
+  await writeFile(path, '');
+  await writeFile(join(stage.dir, 'content.pem'), stage.pair.chain + stage.pair.key);
+  const command = `mount --bind ${join(stage.dir, 'content.pem')} ${path} && exec "$@"`;
+  const node = process.env.TEST_NODE ?? process.execPath;
+  const program = [node, join(repositoryRoot, 'dist', 'proxy.js'), 'check', '--cert', path, ...freePorts];
+  const { stdout } = spawnSync('unshare', ['--mount', 'sh', '-c', command, 'sh', ...program], { encoding: 'utf8' });
+  assert.match(stdout, /^ok .*mounted\.pem holds a pair/m);
+  assert.match(stdout, /^warning .*mounted\.pem is mounted as a single file, which never sees a renewal.*directory$/m);
 });
 
 test('check tells of ports in use, by option', async (t) => {

@@ -136,10 +136,10 @@ describe('a new pair is taken', { concurrency: 4 }, () => {
     await writeFile(join(dir, 'two', 'a.key'), scene.next.key);
     await symlink('two', join(dir, 'live.new'));
     await rename(join(dir, 'live.new'), join(dir, 'live'));
-    await assertTaken(scene, 10_000);
+    await assertTaken(scene);
   });
 
-  test('files that are links to files elsewhere, where no event comes (seen by polling)', async (t) => {
+  test('files that are links to files elsewhere', async (t) => {
     const scene = await begin(t, async ({ dir }) => {
       await mkdir(join(dir, 'elsewhere'));
       const files = { cert: join(dir, 'plain', 'a.crt'), key: join(dir, 'plain', 'a.key') };
@@ -149,7 +149,7 @@ describe('a new pair is taken', { concurrency: 4 }, () => {
     });
     await writeFile(scene.files.key, scene.next.key);
     await writeFile(scene.files.cert, scene.next.chain);
-    await assertTaken(scene, 10_000);
+    await assertTaken(scene);
   });
 });
 

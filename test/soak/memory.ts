@@ -3,23 +3,27 @@
 
 export type Sample = { readonly rotation: number; readonly rssBytes: number; readonly heapBytes: number };
 
-/** Bytes a rotation, by least squares through the lowest sample of each window, the first ones (warm-up) left out. */
-export function slope(
+type Point = { readonly x: number; readonly y: number };
+
+/** The lowest sample of each window, the first ones (warm-up) left out. */
+export function lows(
   samples: readonly Sample[],
   of: (sample: Sample) => number,
   warmUp: number,
   window: number,
-): number {
-  const points: { x: number; y: number }[] = [];
-  const late = samples.filter(({ rotation }) => rotation >= warmUp);
-  const first = late[0]?.rotation ?? 0;
-  for (const sample of late) {
-    const at = Math.floor((sample.rotation - first) / window);
-    const y = of(sample);
-    const known = points[at];
-    if (known === undefined) points[at] = { x: sample.rotation, y };
-    else if (y < known.y) points[at] = { x: sample.rotation, y };
+): Point[] {
+  const points: Point[] = [];
+  for (const sample of samples) {
+    if (sample.rotation < warmUp) continue;
+    const at = Math.floor((sample.rotation - warmUp) / window);
+    const point = { x: sample.rotation, y: of(sample) };
+    if (point.y < (points[at]?.y ?? Number.POSITIVE_INFINITY)) points[at] = point;
   }
+  return points;
+}
+
+/** Bytes a rotation, by least squares. */
+export function slope(points: readonly Point[]): number {
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [x, y] = [mean(points.map((point) => point.x)), mean(points.map((point) => point.y))];
   const above = points.reduce((sum, point) => sum + (point.x - x) * (point.y - y), 0);

@@ -19,7 +19,7 @@ export function createContexts(pairs: readonly [Credentials, ...Credentials[]]):
   const [first] = pairs;
   const names = new Map(pairs.map((pair) => [pair, namesOf(pair.bundle)]));
   const bearersOf = (name: string): Credentials[] => pairs.filter((pair) => names.get(pair)?.includes(name));
-  const beside = pairs.filter((pair) => names.get(first)?.every((name) => names.get(pair)?.includes(name)));
+  const beside = pairs.filter((pair) => standsFor(pair.bundle, first.bundle));
   const fallback = oneOfEachKind([first, ...beside]);
   const made: { readonly group: readonly Credentials[]; readonly context: SecureContext }[] = [];
   const contextOf = (group: readonly Credentials[]): SecureContext | undefined => {
@@ -39,6 +39,12 @@ export function createContexts(pairs: readonly [Credentials, ...Credentials[]]):
       return byName.has(name) ? byName.get(name) : byName.get(wildcardOf(name));
     },
   };
+}
+
+/** Whether the one names all that the other does; addresses count, as their clients send no name. */
+function standsFor(one: Bundle, other: Bundle): boolean {
+  const own = one.names.split(', ');
+  return other.names !== '' && other.names.split(', ').every((name) => own.includes(name));
 }
 
 /** The first of each kind: a context has room for one certificate of RSA, one of ECDSA, one of Ed25519. */

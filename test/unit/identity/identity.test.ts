@@ -344,6 +344,58 @@ describe('a pair that is wrong', () => {
   });
 });
 
+describe('the settings that all pairs share', () => {
+  test('are changed for what is served and for what comes, without a look at the files', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    const heard: unknown[] = [];
+    identity.onChange(({ ticketKeys }) => void heard.push(ticketKeys));
+    const next = { ...shared, ticketKeys: Buffer.alloc(48, 1) };
+    await volume.write(filesOf(b));
+    identity.rebuild(next);
+    assert.deepEqual([identity.current.bundle.serial, told.reloaded], [serial(a), []]);
+    assert.equal(identity.tls.ticketKeys, next.ticketKeys);
+    assert.equal(identity.reload(), true);
+    assert.equal(identity.tls.ticketKeys, next.ticketKeys);
+    assert.deepEqual(heard, [next.ticketKeys, next.ticketKeys]);
+  });
+
+  test('that do not fit are thrown, and nothing changes', async () => {
+    const { identity } = await open(filesOf(a));
+    const before = identity.tls;
+    assert.throws(() => identity.rebuild({ ...shared, ticketKeys: Buffer.alloc(1) }), { fault: 'rejected' });
+    assert.deepEqual(identity.tls, before);
+  });
+});
+
+describe('waiting', () => {
+  test('is told once for each reason, and ends with the first pair', async () => {
+    const volume = await newVolume({});
+    const told: unknown[] = [];
+    const observer = {
+      waiting: (_name: string, fault: BundleFault) => void told.push(fault),
+      opened: (served: Served) => void told.push(served.bundle.serial),
+      reloaded: () => assert.fail(),
+      refused: () => assert.fail(),
+      differs() {},
+    };
+    const pairs = [{ cert: volume.path('tls.crt'), key: volume.path('tls.key') }];
+    const identity = openIdentity({ pairs, wait: true, shared, now: () => new Date(NOW), observer });
+    const served = identity.whenServed(new AbortController().signal);
+    const stopped = new AbortController();
+    const late = identity.whenServed(stopped.signal);
+    stopped.abort();
+    assert.equal(await late, false);
+    assert.equal(await identity.whenServed(AbortSignal.abort()), false);
+    for (let look = 0; look < 3; look++) assert.equal(identity.catchUp(), false);
+    await volume.write(files(a.chain, b.key));
+    assert.equal(identity.catchUp(), false);
+    await volume.write(filesOf(a));
+    assert.equal(identity.catchUp(), true);
+    assert.equal(await served, true);
+    assert.deepEqual(told, ['missing', 'key_mismatch', serial(a)]);
+  });
+});
+
 describe('dates', () => {
   test('an expired pair never replaces a valid one, but replaces one that has expired meanwhile', async () => {
     const { identity, told, volume, at } = await open(filesOf(a));

@@ -29,6 +29,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
   certificate_reloads_total: ['result', 'reason'],
   certificate_last_reload_success_timestamp_seconds: [],
   certificate_disk_differs: ['name'],
+  certificate_watch_rearmed_total: ['reason'],
   log_lines_dropped_total: [],
   draining: [],
   build_info: ['version', 'node', 'openssl'],
