@@ -26,7 +26,8 @@ export function observeExchanges({ log, metrics, settings, clock }: ExchangeObse
       const durationMs = clock() - exchange.startedMs;
       metrics.exchangeFinished(exchange, durationMs);
       const { reason } = exchange.rejection ?? {};
-      if (reason === 'client_not_allowed') metrics.clientsRejected.inc({ reason });
+      if (reason === 'client_not_allowed' || reason === 'client_certificate_missing')
+        metrics.clientsRejected.inc({ reason });
       const { accessLog } = settings;
       if (accessLog === 'off') return;
       const failed = exchange.rejection !== undefined || exchange.status >= 500;
