@@ -32,7 +32,8 @@ export function observeExchanges({ log, metrics, settings, clock, plaintext }: E
       metrics.exchangeFinished(exchange, durationMs);
       if (exchange.connection.tls === undefined) metrics.plaintext.inc({ action: plaintextAction(exchange) });
       const { reason } = exchange.rejection ?? {};
-      if (reason === 'client_not_allowed') metrics.clientsRejected.inc({ reason });
+      if (reason === 'client_not_allowed' || reason === 'client_certificate_missing')
+        metrics.clientsRejected.inc({ reason });
       const { accessLog } = settings;
       if (accessLog === 'off') return;
       const failed = exchange.rejection !== undefined || exchange.status >= 500;

@@ -1,6 +1,7 @@
 // The TLS settings of every context. A context that replaces another takes nothing over from it, so all of them are
 // repeated each time. TLS 1.2 only with AEAD suites and forward secrecy; nothing older.
 
+import { constants } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import { type Bundle, BundleError } from './bundle.ts';
 
@@ -40,6 +41,8 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
     key: bundle.key,
     ciphers: CIPHERS,
     honorCipherOrder: true,
+    // Of TLS 1.2: it would let a client show another certificate after the verdict, and costs us a handshake each time.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     minVersion: shared.minVersion,
     maxVersion: 'TLSv1.3',
     ecdhCurve: 'auto',

@@ -12,13 +12,13 @@ import { endsWell, forwarders, type Stage, setStage, startApp } from '../support
 type Outcome = { code: number; stdout: string; stderr: string };
 type Scene = { stage: Stage; sidecar: Sidecar };
 
-function run(command: string, args: string[]): Promise<Outcome> {
+function run(command: string, args: string[], input = ''): Promise<Outcome> {
   return new Promise((resolve) => {
     const child = execFile(command, args, { timeout: 20_000 }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
     child.stdin?.on('error', () => {});
-    child.stdin?.end();
+    child.stdin?.end(input);
   });
 }
 
@@ -111,6 +111,16 @@ test('OpenSSL: the whole chain is sent, and renegotiation and compression are no
   assert.match(stdout, /Verify return code: 0 \(ok\)/);
   assert.match(stdout, /Compression: NONE/);
   assert.equal(stdout.match(/-----BEGIN CERTIFICATE-----/g)?.length, 3);
+  await endsWell(sidecar);
+});
+
+test('OpenSSL may not renegotiate: the connection goes on as it was agreed on', async (t) => {
+  if (!needs(t, 'openssl')) return;
+  const { sidecar } = await begin(t);
+  const address = ['-connect', `127.0.0.1:${sidecar.port}`];
+  // It takes a line with an R alone as the order to renegotiate.
+  const { stdout, stderr } = await run('openssl', ['s_client', ...address, '-tls1_2'], 'R\n');
+  assert.match(stdout + stderr, /RENEGOTIATING\n[\s\S]*no renegotiation/);
   await endsWell(sidecar);
 });
 

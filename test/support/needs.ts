@@ -18,6 +18,7 @@ const packages: Record<string, string> = {
   'iptables-nft': 'iptables',
   nghttp: 'nghttp2-client',
   setpriv: 'util-linux',
+  testssl: 'testssl.sh',
 };
 
 /** Conditions that are no program. */

@@ -3,12 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import {
   Malformed,
+  optional,
   parseAddress,
   parseAddressOrOff,
   parseCount,
   parseDuration,
   parseFile,
   parseLimit,
+  parseNamePattern,
   parseSize,
   parseSwitch,
   parseUpstream,
@@ -295,4 +297,20 @@ describe('a file', () => {
     ['', 'a\0b'],
     /^a path to a file$/,
   );
+});
+
+describe('a name pattern', () => {
+  for (const text of ['web', 'web-*', '*', '*.a.example', 'spiffe://td/ns/*/sa/x', 'Jürg', 'a b', 'a;b=c'])
+    test(`takes ${text}`, () => assert.equal(parseNamePattern(text), text));
+  for (const text of ['', '**', 'a**b', 'a"b', 'a,b', 'a\\b', 'a\nb', 'a\0b'])
+    test(`refuses ${JSON.stringify(text)}, which no name could meet or nobody can have meant`, () =>
+      assert.throws(() => parseNamePattern(text), Malformed));
+});
+
+describe('what may be left out', () => {
+  test('is undefined when it is, and else read', () => {
+    const read = optional(parseWord('a', 'b'));
+    assert.deepEqual([read(''), read('a')], [undefined, 'a']);
+    assert.throws(() => read('c'), Malformed);
+  });
 });
