@@ -11,7 +11,10 @@ const authority = await createAuthority();
 async function pair(options: IssueOptions): Promise<Credentials> {
   const { chain, key } = await authority.issue(options);
   const bundle = parseBundle({ certPath: 'c', keyPath: 'k', cert: Buffer.from(chain), key: Buffer.from(key) });
-  return { bundle, tls: tlsOptions(bundle, { ticketKeys: Buffer.alloc(48) }) };
+  return {
+    bundle,
+    tls: tlsOptions(bundle, { ticketKeys: Buffer.alloc(48), sessionIdContext: 'test', minVersion: 'TLSv1.2' as const }),
+  };
 }
 
 const rsa = await pair({ keyType: 'rsa', dns: ['a.example'], ip: ['10.0.0.1'] });
