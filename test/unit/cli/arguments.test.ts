@@ -83,11 +83,11 @@ describe('arguments', () => {
 
   test('may set every option', async () => {
     // A list may have no default.
-    const valueOf = (name: OptionName): string => OPTIONS[name].default || 'some';
-    const args = OPTION_NAMES.map((name) => `--${name}=${valueOf(name)}`);
+    const defaultOf = (name: OptionName): string => OPTIONS[name].default || 'some';
+    const args = OPTION_NAMES.map((name) => `--${name}=${defaultOf(name)}`);
     const { flags, problems } = await parseArguments(args);
     assert.deepEqual(problems, []);
-    assert.deepEqual(flags, Object.fromEntries(OPTION_NAMES.map((name) => [name, valueOf(name)])));
+    assert.deepEqual(flags, Object.fromEntries(OPTION_NAMES.map((name) => [name, defaultOf(name)])));
   });
 
   test('are not taken out of the list that was given', async () => {
