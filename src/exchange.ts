@@ -78,8 +78,11 @@ export interface Exchange {
   inform(status: number, headers: RawHeaders): void;
   /** Gives the head of the answer; it leaves with the first bytes of the body, or at flush(). */
   answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void;
-  /** Body bytes. They may wait for the next flush() or end(), so that small pieces leave together. */
-  write(chunk: Buffer): void;
+  /**
+   * Body bytes. They may wait for the next flush() or end(), so that small pieces leave together. `release` is called when
+   * nobody reads them any more, so that their buffer can be used again; after a cut perhaps never.
+   */
+  write(chunk: Buffer, release?: () => void): void;
   /** What was given so far leaves now. False: the client is slower than the app; wait for the carrier's drained(). */
   flush(): boolean;
   /** The answer is complete. Trailers are sent where the protocol and the framing have room for them. */

@@ -96,15 +96,16 @@ export class Http1Exchange implements Exchange {
     this.#gathered = `${head}\r\n`;
   }
 
-  write(chunk: Buffer): void {
+  write(chunk: Buffer, release?: () => void): void {
     if (this.finished) return;
     this.bytesOut += chunk.length;
     if (this.#chunked) this.#gathered += chunkHead(chunk.length);
     if (chunk.length <= GATHER_BYTES && this.#gathered.length <= GATHERED_MAX) {
       this.#gathered += chunk.toString('latin1');
       if (this.#chunked) this.#gathered += '\r\n';
+      release?.();
     } else {
-      this.connection.writeWith(this.#gathered, chunk);
+      this.connection.writeWith(this.#gathered, chunk, release);
       this.#gathered = this.#chunked ? '\r\n' : '';
     }
   }

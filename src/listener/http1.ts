@@ -133,15 +133,15 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     if (!this.#socket.write(text, 'latin1')) this.#block();
   }
 
-  /** Text and bytes in one write to the socket. */
-  writeWith(text: string, bytes: Buffer): void {
+  /** Text and bytes in one write to the socket; `release` is called when the bytes have been taken. */
+  writeWith(text: string, bytes: Buffer, release?: () => void): void {
     if (text === '') {
-      if (!this.#socket.write(bytes)) this.#block();
+      if (!this.#socket.write(bytes, release)) this.#block();
       return;
     }
     this.#socket.cork();
     this.#socket.write(text, 'latin1');
-    if (!this.#socket.write(bytes)) this.#block();
+    if (!this.#socket.write(bytes, release)) this.#block();
     this.#socket.uncork();
   }
 

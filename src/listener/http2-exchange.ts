@@ -39,6 +39,7 @@ export class Http2Exchange implements Exchange {
   #carrier: Carrier | undefined = undefined;
   #head: OutgoingHttpHeaders | undefined = undefined;
   #pending: Buffer | undefined = undefined;
+  #release: (() => void) | undefined = undefined;
   #mayTrail = false;
   #trailers: RawHeaders | undefined = undefined;
   readonly #endedWithHead: boolean;
@@ -134,12 +135,12 @@ export class Http2Exchange implements Exchange {
     this.#mayTrail = bodyLength === UNKNOWN_LENGTH;
   }
 
-  write(chunk: Buffer): void {
+  write(chunk: Buffer, release?: () => void): void {
     if (this.finished) return;
     this.bytesOut += chunk.length;
-    const before = this.#pending;
+    this.#sendPending();
     this.#pending = chunk;
-    if (before !== undefined) this.#send(before);
+    this.#release = release;
   }
 
   flush(): boolean {
@@ -147,9 +148,7 @@ export class Http2Exchange implements Exchange {
     const { closed } = this.#stream;
     if (closed) return true;
     if (this.#head !== undefined) this.#respond(false);
-    const chunk = this.#pending;
-    this.#pending = undefined;
-    if (chunk !== undefined) this.#send(chunk);
+    this.#sendPending();
     return !this.#blocked;
   }
 
@@ -171,7 +170,7 @@ export class Http2Exchange implements Exchange {
     // reads the request (seen in 20.20 and 24.21).
     if (this.#blocked) this.#stream.resume();
     if (chunk === undefined) this.#stream.end();
-    else this.#stream.end(chunk);
+    else this.#stream.end(chunk, this.#release);
     // A stream that is closed sends no trailers: it is done after them.
     if (!this.#mayTrail) this.#endRequest();
   }
@@ -213,9 +212,12 @@ export class Http2Exchange implements Exchange {
     if (!this.#requestDone) setImmediate(() => this.#endRequest());
   }
 
-  #send(chunk: Buffer): void {
+  #sendPending(): void {
+    const chunk = this.#pending;
+    if (chunk === undefined) return;
+    this.#pending = undefined;
     if (this.#head !== undefined) this.#respond(false);
-    if (this.#stream.closed || this.#stream.write(chunk)) return;
+    if (this.#stream.closed || this.#stream.write(chunk, this.#release)) return;
     this.#blocked = true;
     this.#awaitClient();
   }

@@ -1,5 +1,5 @@
 // Real HTTP/2 clients before the real program: curl, nghttp, h2load, and headless Chromium with a page of 100 images and a
-// stream of events.
+// stream of events and a WebSocket.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { WebSocketServer } from 'ws';
 import { type Lane, openLane } from '../support/lane.ts';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
@@ -21,6 +22,7 @@ const PIXEL = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBR
 const dir = mkdtempSync(join(tmpdir(), 'tls-sidecar-clients-'));
 const file = join(dir, 'body');
 const server = createServer(serve);
+new WebSocketServer({ server }).on('connection', (socket) => socket.on('message', (text) => socket.send(String(text))));
 const reports: string[] = [];
 let lane: Lane;
 let url: string;
@@ -97,7 +99,9 @@ test('h2load: uploads and large downloads', async (t) => {
   }
 });
 
-test('Chromium: a page with 100 images and a stream of events, all over h2', { timeout: 60_000 }, async (t) => {
+test('Chromium: a page with 100 images, a stream of events and a WebSocket, all over h2', {
+  timeout: 60_000,
+}, async (t) => {
   if (!needs(t, 'chromium')) return;
   const flags = [
     '--headless=new',
@@ -122,7 +126,11 @@ test('Chromium: a page with 100 images and a stream of events, all over h2', { t
     events: ['1', '2', '3'],
     protocols: ['h2'],
     page: 'h2',
+    echo: 'over h2',
   });
+  // Chromium opens a WebSocket in the session that it has, where the server offers extended CONNECT.
+  const line = await lane.sidecar.waitForLog(({ msg, path }) => msg === 'request' && path === '/socket');
+  assert.deepEqual([line.protocol, line.status], ['h2', 200]);
 });
 
 // ----
@@ -181,10 +189,16 @@ const events = new Promise((resolve) => {
   const source = new EventSource('/events');
   source.onmessage = ({ data }) => got.push(data) === 3 && (source.close(), resolve(got));
 });
-Promise.all([Promise.all(images), events]).then(([loaded, got]) => {
+const echo = new Promise((resolve) => {
+  const socket = new WebSocket('wss://' + location.host + '/socket');
+  socket.onopen = () => socket.send('over h2');
+  socket.onmessage = ({ data }) => (socket.close(), resolve(data));
+  socket.onerror = () => resolve('an error');
+});
+Promise.all([Promise.all(images), events, echo]).then(([loaded, got, echo]) => {
   const protocols = new Set(performance.getEntriesByType('resource').map((entry) => entry.nextHopProtocol).filter(Boolean));
   const page = performance.getEntriesByType('navigation')[0].nextHopProtocol;
-  const report = { images: loaded.reduce((a, b) => a + b), events: got, protocols: [...protocols], page };
+  const report = { images: loaded.reduce((a, b) => a + b), events: got, protocols: [...protocols], page, echo };
   fetch('/report', { method: 'POST', body: JSON.stringify(report) });
 });
 </script>`;

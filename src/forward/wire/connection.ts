@@ -14,13 +14,14 @@ import { agreesTo } from '../tunnel.ts';
 import { type RawHead, readHead } from './answer-head.ts';
 import type { Pool } from './pool.ts';
 import { type RequestHead, requestText, writeChunk, writeLastChunk } from './request.ts';
-import { COPY_BYTES, type Reader } from './shared-reads.ts';
+import { COPY_BYTES, type Reader, type Slab } from './shared-reads.ts';
 
 /** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
 export interface AnswerReceiver {
   interim(status: number, headers: RawHeaders): void;
   answerHead(head: AnswerHead): void;
-  answerBody(chunk: Buffer): void;
+  /** `release`, if there is one, is called when the bytes are not needed any more. */
+  answerBody(chunk: Buffer, release: (() => void) | undefined): void;
   answerEnd(trailers: RawHeaders | undefined): void;
   /** All that one read brought has been given. False: stop reading until proceed(). */
   settle(): boolean;
@@ -30,9 +31,6 @@ export interface AnswerReceiver {
   /** The app answered 101; the socket, with whatever followed, is no longer ours. */
   switched(reason: string, headers: RawHeaders, socket: Socket): void;
 }
-
-/** Buffers of which it is remembered that the client has them. */
-const MAX_GIVEN = 16;
 
 const Reading = { idle: 0, head: 1, body: 2 } as const;
 type Reading = (typeof Reading)[keyof typeof Reading];
@@ -64,11 +62,9 @@ export class AppConnection implements Reader, ChunkSink {
   #persistent = true;
   #patient = false;
   #idleMs: number;
-  /** Whether the bytes that are being read are in a shared buffer, and whether some of them were passed on as they are. */
+  /** Whether the bytes that are being read are in a buffer that others use after us, and what has to be held to keep them. */
   #lent = false;
-  #kept = false;
-  readonly #given: Buffer[] = [];
-  #ended = false;
+  #slab: Slab | undefined = undefined;
   /** One read has been passed on that the client had not taken when it came. */
   #ahead = false;
   /** For a socket that emits its data: what it gives is ours to keep. */
@@ -107,26 +103,15 @@ export class AppConnection implements Reader, ChunkSink {
     return this.#reading === Reading.body;
   }
 
-  /** Bytes in a buffer that others will read into after the call; true when some of them are kept. */
-  take(bytes: Buffer): boolean {
+  /** Of bytes without a slab nothing is kept. */
+  take(bytes: Buffer, slab: Slab | undefined): void {
     this.#lent = true;
-    this.#kept = false;
-    const receiver = this.#receiver;
+    this.#slab = slab;
     this.#read(bytes);
-    this.#ended = this.#receiver !== receiver;
-    return this.#kept;
   }
 
-  keep(buffer: Buffer): void {
-    // Where nobody tells us when the client has taken the bytes, the collector finds out: when the answer has ended, or
-    // when the client is never slower than the app, which may be so for hours.
-    if (!this.#ended && this.#given.length < MAX_GIVEN) this.#given.push(buffer);
-  }
-
-  /** The client has taken all that was passed on: the buffers are free, and reading goes on. */
+  /** The client has taken all that was passed on: reading goes on. */
   clientDrained(): void {
-    for (const buffer of this.#given) this.#pool.reads.giveBack(buffer);
-    this.#given.length = 0;
     this.#ahead = false;
     this.proceed();
   }
@@ -253,17 +238,14 @@ export class AppConnection implements Reader, ChunkSink {
     return this.#body.done ? this.#complete(bytes.length > used) : used;
   }
 
-  /** A slice of the body. */
+  /** A slice of the body. The receiver may keep it: small ones are copied, for large ones the slab is held. */
   chunk(data: Buffer): void {
-    this.#receiver?.answerBody(this.#own(data));
-  }
-
-  /** Body bytes that the receiver may keep: small ones are copied, for large ones the buffer is given up. */
-  #own(bytes: Buffer): Buffer {
-    if (!this.#lent) return bytes;
-    if (bytes.length <= COPY_BYTES) return Buffer.from(bytes);
-    this.#kept = true;
-    return bytes;
+    const slab = this.#slab;
+    if (!this.#lent) return this.#receiver?.answerBody(data, undefined);
+    if (slab === undefined || data.length <= COPY_BYTES)
+      return this.#receiver?.answerBody(Buffer.from(data), undefined);
+    slab.hold();
+    this.#receiver?.answerBody(data, slab.release);
   }
 
   /** Gives the connection back before the answer ends, so that the client's next request finds it. */
@@ -273,7 +255,6 @@ export class AppConnection implements Reader, ChunkSink {
     const { trailers } = this.#body;
     this.#receiver = undefined;
     this.#reading = Reading.idle;
-    this.#given.length = 0;
     this.#ahead = false;
     // Servers hand the socket of an upgrade to somebody else, even where it is refused: nobody there reads a next request.
     const reusable = this.#requestDone && this.#persistent && this.#upgrade === undefined && this.#idleMs > 0;

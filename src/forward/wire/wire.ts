@@ -101,8 +101,8 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
     exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
   }
 
-  answerBody(chunk: Buffer): void {
-    this.#exchange.write(chunk);
+  answerBody(chunk: Buffer, release: (() => void) | undefined): void {
+    this.#exchange.write(chunk, release);
   }
 
   settle(): boolean {
