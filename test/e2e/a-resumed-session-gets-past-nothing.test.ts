@@ -25,7 +25,16 @@ async function make(): Promise<Cast> {
   return { ca, other, web, stranger };
 }
 
-type Version = '1.2' | '1.3';
+/** The default pair, and one that is chosen by SNI: each has a context of its own. */
+const SECOND = 'second.example';
+type Way = readonly [version: '1.2' | '1.3', servername: string];
+const ways: readonly Way[] = [
+  ['1.2', 'localhost'],
+  ['1.3', 'localhost'],
+  ['1.2', SECOND],
+  ['1.3', SECOND],
+];
+
 type Scene = Cast & {
   stage: Stage;
   sidecar: Sidecar;
@@ -39,7 +48,7 @@ type Scene = Cast & {
   reached(): number;
 };
 
-async function begin(t: TestContext, version: Version, args: string[] = [], config = ''): Promise<Scene> {
+async function begin(t: TestContext, [version, servername]: Way, args: string[] = [], config = ''): Promise<Scene> {
   made ??= make();
   const cast = await made;
   const stage = await setStage(t);
@@ -51,18 +60,18 @@ async function begin(t: TestContext, version: Version, args: string[] = [], conf
   const [caFile, configFile] = [join(stage.dir, 'ca.pem'), join(stage.dir, 'options.yaml')];
   await copyFile(cast.ca.cert, caFile);
   await writeFile(configFile, config);
-  const all = ['--client-ca', caFile, '--config', configFile, ...args];
+  const all = [...(await stage.beside(SECOND)), '--client-ca', caFile, '--config', configFile, ...args];
   const sidecar = await stage.start({ upstream: app.port, args: all });
   const session = join(stage.dir, 'session');
   const { port } = sidecar;
   return {
     ...{ ...cast, stage, sidecar, caFile, configFile, reached: () => reached },
     async first(client) {
-      const answer = await askWithOpenssl({ port, version, client, sessionOut: session });
+      const answer = await askWithOpenssl({ port, version, servername, client, sessionOut: session });
       assert.equal(answer.resumed, false);
       return answer;
     },
-    again: (client) => askWithOpenssl({ port, version, client, sessionIn: session }),
+    again: (client) => askWithOpenssl({ port, version, servername, client, sessionIn: session }),
   };
 }
 
@@ -78,11 +87,12 @@ async function lastRequest(sidecar: Sidecar, count: number): Promise<{ resumed: 
   return lines.at(-1)?.tls as { resumed: boolean; client?: string };
 }
 
-for (const version of ['1.2', '1.3'] as const) {
-  describe(`a ticket of TLS ${version}`, () => {
+for (const way of ways) {
+  const [version, servername] = way;
+  describe(`a ticket of TLS ${version} for ${servername}`, () => {
     test('from before a rotation of the certificate resumes, and the app is told the same of the client', async (t) => {
       if (!needs(t, 'openssl')) return;
-      const { stage, sidecar, web, first, again } = await begin(t, version);
+      const { stage, sidecar, web, first, again } = await begin(t, way);
       const { status, body } = await first(web);
       assert.deepEqual([status, body.slice(0, 5)], [200, 'Hash=']);
       for (let round = 0; round < 3; round += 1) {
@@ -101,7 +111,7 @@ for (const version of ['1.2', '1.3'] as const) {
 
     test('from before a change of --client-ca is worth nothing: the client is refused', async (t) => {
       if (!needs(t, 'openssl')) return;
-      const { sidecar, web, stranger, other, caFile, first, again, reached } = await begin(t, version);
+      const { sidecar, web, stranger, other, caFile, first, again, reached } = await begin(t, way);
       assert.equal((await first(web)).status, 200);
       assert.equal((await again(web)).resumed, true);
       await copyFile(other.cert, caFile);
@@ -115,7 +125,7 @@ for (const version of ['1.2', '1.3'] as const) {
 
     test('from before a change of the allow rules is worth nothing: a full handshake, and a 403', async (t) => {
       if (!needs(t, 'openssl')) return;
-      const scene = await begin(t, version, [], 'allow-dns: [web.example]\n');
+      const scene = await begin(t, way, [], 'allow-dns: [web.example]\n');
       const { sidecar, web, configFile, first, again, reached } = scene;
       assert.equal((await first(web)).status, 200);
       assert.equal((await again(web)).resumed, true);
@@ -134,7 +144,7 @@ for (const version of ['1.2', '1.3'] as const) {
 
     test('of a refused certificate brings the refusal along', async (t) => {
       if (!needs(t, 'openssl')) return;
-      const { sidecar, stranger, first, again, reached } = await begin(t, version, ['--client-auth', 'request']);
+      const { sidecar, stranger, first, again, reached } = await begin(t, way, ['--client-auth', 'request']);
       assert.equal((await first(stranger)).status, 403);
       const resumed = await again(stranger);
       assert.deepEqual([resumed.status, resumed.resumed, reached()], [403, true, 0]);
@@ -145,7 +155,7 @@ for (const version of ['1.2', '1.3'] as const) {
     test('of a client without a certificate makes nobody of it', async (t) => {
       if (!needs(t, 'openssl')) return;
       const args = ['--client-auth', 'request', '--allow-cn', 'web'];
-      const { sidecar, web, first, again, reached } = await begin(t, version, args);
+      const { sidecar, web, first, again, reached } = await begin(t, way, args);
       assert.equal((await first()).status, 403);
       const resumed = await again();
       assert.deepEqual([resumed.status, resumed.resumed, reached()], [403, true, 0]);
@@ -157,17 +167,20 @@ for (const version of ['1.2', '1.3'] as const) {
     for (const auth of ['require', 'request'] as const) {
       test(`of a certificate that has expired since is worth nothing (${auth})`, async (t) => {
         if (!needs(t, 'openssl')) return;
-        const { sidecar, ca, first, again, reached } = await begin(t, version, ['--client-auth', auth]);
+        const { sidecar, ca, first, again, reached } = await begin(t, way, ['--client-auth', auth]);
         const seconds = 6;
         const expires = Date.now() + seconds * 1000;
-        const brief = await ca.issue(`brief-${version}-${auth}`, { to: seconds / 86_400 });
+        const brief = await ca.issue(`brief-${servername}-${version}-${auth}`, { to: seconds / 86_400 });
         assert.equal((await first(brief)).status, 200);
         await eventually(() => Date.now() > expires, { what: 'the end of the certificate', deadlineMs: 10_000 });
         const late = await again(brief);
         assert.deepEqual([late.status, reached()], [auth === 'request' ? 403 : 0, 1]);
         assert.equal(late.resumed, true);
         const line = await sidecar.waitForLog('client certificate refused');
-        assert.deepEqual([line.reason, line.subject], ['client_certificate_expired', `CN=brief-${version}-${auth}`]);
+        assert.deepEqual(
+          [line.reason, line.subject],
+          ['client_certificate_expired', `CN=brief-${servername}-${version}-${auth}`],
+        );
         await endsWell(sidecar);
       });
     }

@@ -1,5 +1,5 @@
 // The matrix of client certificates: authorities and certificates made by OpenSSL, OpenSSL's client and curl before the
-// real program. Every row holds for TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, `require` and `request`.
+// real program. Every row holds for the default pair and one of SNI, TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2, both modes.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -61,12 +61,19 @@ const rows: readonly Row[] = [
   ['for servers only', 'client_certificate_purpose'],
 ];
 
-const ways = [
-  ['TLS 1.2', (port: number, client?: Made) => askWithOpenssl({ port, client, version: '1.2' })],
-  ['TLS 1.3', (port: number, client?: Made) => askWithOpenssl({ port, client, version: '1.3' })],
-  ['HTTP/2 over TLS 1.2', (port: number, client?: Made) => askWithCurl({ port, client, version: '1.2', http2: true })],
-  ['HTTP/2 over TLS 1.3', (port: number, client?: Made) => askWithCurl({ port, client, version: '1.3', http2: true })],
-] as const;
+type Way = readonly [way: string, ask: (port: number, client?: Made) => Promise<Asked>];
+
+/** The default pair, and one that is chosen by SNI: each has a context of its own. */
+const SECOND = 'second.example';
+const ways: readonly Way[] = ['localhost', SECOND].flatMap((servername) =>
+  (['1.2', '1.3'] as const).flatMap((version): Way[] => [
+    [`TLS ${version} to ${servername}`, (port, client) => askWithOpenssl({ port, client, version, servername })],
+    [
+      `HTTP/2 over TLS ${version} to ${servername}`,
+      (port, client) => askWithCurl({ port, client, version, servername, http2: true }),
+    ],
+  ]),
+);
 
 type Auth = 'require' | 'request';
 
@@ -95,7 +102,10 @@ for (const auth of ['require', 'request'] as const) {
       reached += 1;
       response.end(`cert ${request.headers['x-forwarded-client-cert'] ?? 'none'}`);
     });
-    const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', ca.cert, '--client-auth', auth] });
+    const args = [...(await stage.beside(SECOND)), '--client-ca', ca.cert, '--client-auth', auth];
+    const sidecar = await stage.start({ upstream: app.port, args });
+    const shown = await askWithOpenssl({ port: sidecar.port, client: leaves.right, servername: SECOND });
+    assert.match(shown.stdout, /subject=.*second\.example|DNS:second\.example/);
     assert.ok(sidecar.logs.some(({ msg }) => msg === 'no allow rule: every certificate of the client CA is admitted'));
     let refusals = 0;
     for (const row of rows) {
@@ -192,7 +202,8 @@ test('the app and the log are told who it is', async (t) => {
   const app = await startApp(t, (request, response) =>
     response.end(String(request.headers['x-forwarded-client-cert'])),
   );
-  const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', ca.cert] });
+  const args = [...(await stage.beside(SECOND)), '--client-ca', ca.cert];
+  const sidecar = await stage.start({ upstream: app.port, args });
   const answers: Asked[] = [];
   for (const [, ask] of ways) answers.push(await ask(sidecar.port, leaves.right));
   const names = 'URI=spiffe://cluster.local/ns/a/sa/web;URI=spiffe://cluster.local/second;DNS=web.clients.example';

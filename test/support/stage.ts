@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, request, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -28,6 +28,8 @@ export interface Stage {
   issue(): Promise<Issued>;
   /** `issued` as the content of a kubernetes.io/tls Secret. */
   files(issued: Issued): Record<string, string>;
+  /** Writes another pair, for one name; the arguments that name it beside the volume's. */
+  beside(name: string): Promise<string[]>;
   /** On 127.0.0.1, free ports, the volume's pair; options in `args` come after and stand for themselves. */
   start(options: StartOptions): Promise<Sidecar>;
 }
@@ -66,6 +68,13 @@ export async function setStage(t: TestContext): Promise<Stage> {
     pair,
     issue,
     files,
+    async beside(name) {
+      const { chain, key } = await authority.issue({ dns: [name] });
+      const paths = [join(dir, `${name}.crt`), join(dir, `${name}.key`)] as const;
+      await writeFile(paths[0], chain);
+      await writeFile(paths[1], key);
+      return ['--cert', paths[0], '--key', paths[1]];
+    },
     async start({ upstream, cert, key, listen, admin, args, ...options }) {
       const sidecar = await startSidecar({
         ...options,
