@@ -2,8 +2,8 @@
 // what cannot. A configuration with a mistake changes nothing, and is told in one line.
 
 import type { Clients } from './clients.ts';
-import type { Config } from './config/config.ts';
-import { changesBetween } from './config/reload.ts';
+import { allowRulesOf, type Config, contradictions } from './config/config.ts';
+import { changesBetween, inForceOf } from './config/reload.ts';
 import { ConfigError } from './errors.ts';
 import type { Log } from './log.ts';
 
@@ -23,17 +23,17 @@ export type SettingsOptions = {
 
 export function createSettings({ config, reread, clients, log }: SettingsOptions): Settings {
   let current = config;
-  const take = (next: Config): void => {
-    const { inForce, needRestart } = changesBetween(current, next);
-    if (inForce.length > 0) {
-      clients.setRules(next);
-      log.level = next.logLevel;
-      const { allowCn, allowOu, allowDns, allowUri, accessLog, logLevel } = next;
-      current = { ...current, allowCn, allowOu, allowDns, allowUri, accessLog, logLevel };
-      log.info({ options: inForce }, 'configuration reloaded');
-    }
+  const take = (read: Config): void => {
+    const { inForce, needRestart } = changesBetween(current, read);
+    const next = inForceOf(current, read);
+    refuseUnsafe(current, next, needRestart);
     if (needRestart.length > 0)
       log.warn({ options: needRestart }, 'changed options need a restart; the old values stay');
+    if (inForce.length === 0) return;
+    clients.setRules(next);
+    current = next;
+    log.info({ options: inForce }, 'configuration reloaded');
+    log.level = next.logLevel;
   };
   return {
     get accessLog() {
@@ -48,4 +48,18 @@ export function createSettings({ config, reread, clients, log }: SettingsOptions
       }
     },
   };
+}
+
+/** Throws a ConfigError. Rules belong to an authority, and an empty file must not open the door. */
+function refuseUnsafe(before: Config, next: Config, needRestart: readonly string[]): void {
+  const problems = contradictions(next);
+  const isRestricted = (config: Config): boolean =>
+    Object.values(allowRulesOf(config)).some(({ length }) => length > 0);
+  if (isRestricted(before) && !isRestricted(next))
+    problems.push(
+      'it has no allow rule any more, and would admit every certificate of the client CA; that needs a restart',
+    );
+  if (needRestart.includes('client-ca') || needRestart.includes('client-auth'))
+    problems.push('--client-ca or --client-auth has changed, and the allow rules belong to them; that needs a restart');
+  if (problems.length > 0) throw new ConfigError(problems);
 }

@@ -92,6 +92,8 @@ export async function startSidecar(
     clients.close();
     admin.close();
     await watch.close();
+    lifecycle.advance('stopped');
+    log.info({ cut: 0 }, 'stopped');
     return undefined;
   }
 

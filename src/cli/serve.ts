@@ -25,8 +25,8 @@ export async function serve(config: Config, reread: () => Config): Promise<numbe
       });
       const stopping = new AbortController();
       const starting = startSidecar(config, { output, metrics, version, reread }, stopping.signal);
-      starting.then(() => {
-        if (!isPatched(process.version))
+      starting.then((sidecar) => {
+        if (sidecar !== undefined && !isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
       }, reject);
       // From the first moment on: to PID 1 of a container, a signal that nobody handles is lost.

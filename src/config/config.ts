@@ -121,7 +121,8 @@ function clientContradictions(config: Config): string[] {
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
 
-function contradictions(config: Config): string[] {
+/** Options that do not go together, a line each. */
+export function contradictions(config: Config): string[] {
   const { listen, admin, upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
   const problems: string[] = clientContradictions(config);
   const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;

@@ -177,7 +177,7 @@ export const OPTIONS = {
     default: '10s',
     takes: 'DURATION',
     parse: parseLimit,
-    help: 'Longest TLS handshake.',
+    help: 'From the connection to the end of the TLS handshake, a PROXY header included.',
   }),
   'header-timeout': option({
     group: 'Limits',

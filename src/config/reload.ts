@@ -7,6 +7,12 @@ import { OPTION_NAMES, type OptionName } from './options.ts';
 
 const RELOADABLE: readonly OptionName[] = ['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri', 'access-log', 'log-level'];
 
+/** What would be in force: what can be changed while running of `after`, the rest of `before`. */
+export function inForceOf(before: Config, after: Config): Config {
+  const taken = RELOADABLE.map(camel).map((key) => [key, after[key as keyof Config]]);
+  return { ...before, ...Object.fromEntries(taken) };
+}
+
 export type Changes = { readonly inForce: readonly OptionName[]; readonly needRestart: readonly OptionName[] };
 
 export function changesBetween(before: Config, after: Config): Changes {

@@ -6,7 +6,7 @@ import { ConfigError } from '../errors.ts';
 import { BundleError } from './fault.ts';
 import type { PairPaths } from './files.ts';
 import { Pair, type PairObserver, type PairState, type Served } from './pair.ts';
-import { type Contexts, createContexts } from './sni/contexts.ts';
+import { type Contexts, createContexts, mixedKinds } from './sni/contexts.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
 
 export { isValidAt, type Served } from './pair.ts';
@@ -60,6 +60,8 @@ export function openIdentity(options: IdentityOptions): Identity {
     return taken;
   };
   const { problems } = takeAll(pairs, shared);
+  const mixed = mixedKinds(pairs.flatMap((pair) => pair.served?.bundle ?? []));
+  if (mixed !== undefined) throw new ConfigError([mixed]);
   if (problems.length > 0 && !options.wait) throw new ConfigError(problems);
   publish();
 

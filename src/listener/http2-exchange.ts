@@ -261,11 +261,17 @@ export class Http2Exchange implements Exchange {
     else this.connection.fail(this, REJECTIONS[reason]);
   }
 
+  /** With a request body, Node closes a stream before it says that the last write of its answer is done. */
+  get #taken(): boolean {
+    const { writableFinished, writableEnded, rstCode } = this.#stream;
+    return writableFinished || (writableEnded && rstCode === constants.NGHTTP2_NO_ERROR);
+  }
+
   #closed(): void {
     if (this.finished) return;
     this.finished = true;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    const complete = this.#answerDone && this.#stream.writableFinished;
+    const complete = this.#answerDone && this.#taken;
     if (!complete && !this.#tunnel) this.rejection ??= REJECTIONS.client_gone;
     if (!this.answered) this.status = this.rejection?.status ?? REJECTIONS.client_gone.status;
     const carrier = this.#carrier;

@@ -83,10 +83,10 @@ test('the access log and the log level change, too', async (t) => {
 test('what needs a restart is named in one line, and the rest is taken', async (t) => {
   const { sidecar, reread } = await begin(t, 'allow-cn: [web]\n');
   const line = await reread(
-    'allow-cn: [other]\nidle-timeout: 5s\nclient-auth: request\n',
+    'allow-cn: [other]\nidle-timeout: 5s\nheader-timeout: 5s\n',
     'changed options need a restart; the old values stay',
   );
-  assert.deepEqual(line.options, ['client-auth', 'idle-timeout']);
+  assert.deepEqual(line.options, ['header-timeout', 'idle-timeout']);
   const client = await connect({ port: sidecar.port, cert, key });
   assert.equal(await ask(client), 403);
   await client.closed;
@@ -120,3 +120,36 @@ async function unchanged(sidecar: Sidecar): Promise<void> {
   assert.ok(!sidecar.logs.some(({ msg }) => msg === 'configuration reloaded'));
   await endsWell(sidecar);
 }
+
+test('rules of another CA are not taken: they belong together', async (t) => {
+  const { sidecar, reread } = await begin(t, 'allow-cn: [other]\n');
+  const line = await reread(
+    'allow-cn: [web]\nclient-auth: request\n',
+    'configuration not reloaded; the old settings stay',
+  );
+  assert.match(String(line.problems), /--client-ca or --client-auth has changed/);
+  assert.equal(await ask(await connect({ port: sidecar.port, cert, key })), 403);
+  await endsWell(sidecar);
+});
+
+for (const [what, content] of [
+  ['an empty file', ''],
+  ['a file without rules', 'access-log: all\n'],
+] as const) {
+  test(`${what} does not open the door: the last rules stay`, async (t) => {
+    const { sidecar, reread } = await begin(t, 'allow-cn: [other]\n');
+    const open = () => connect({ port: sidecar.port, cert, key });
+    assert.equal(await ask(await open()), 403);
+    const line = await reread(content, 'configuration not reloaded; the old settings stay');
+    assert.match(String(line.problems), /no allow rule any more/);
+    assert.equal(await ask(await open()), 403);
+    await endsWell(sidecar);
+  });
+}
+
+test('a reload that silences the log says so first', async (t) => {
+  const { sidecar, reread } = await begin(t, 'log-level: info\n');
+  const line = await reread('log-level: error\n', 'configuration reloaded');
+  assert.deepEqual(line.options, ['log-level']);
+  assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
+});

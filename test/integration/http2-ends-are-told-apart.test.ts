@@ -101,6 +101,22 @@ describe('an app that dies in the middle of its answer', { concurrency: true }, 
     });
   }
 
+  test('a request with a body that is answered whole is no failure', async () => {
+    const client = await connectH2({ port: lane.sidecar.port });
+    for (let i = 0; i < 10; i++) {
+      const id = client.request(post(`/ok?whole=${i}`), 'body');
+      assert.equal((await client.over(id)).ended, true);
+    }
+    client.destroy();
+    const lines = (): readonly Readonly<Record<string, unknown>>[] =>
+      lane.sidecar.logs.filter(({ msg, method, path }) => msg === 'request' && method === 'POST' && path === '/ok');
+    await eventually(() => lines().length >= 10, { what: 'ten lines in the log' });
+    assert.deepEqual(
+      lines().filter(({ reason }) => reason !== undefined),
+      [],
+    );
+  });
+
   test('a silent one: a 504 that is complete', async (t) => {
     const client = await open(t);
     const id = client.request(at('/silent'));

@@ -195,3 +195,21 @@ test('all pairs that are wrong at the start are told at once', async (t) => {
   assert.equal(keyless.code, 2);
   assert.match(keyless.stderr, /alone\.crt holds no private key, and no --key is given for it/);
 });
+
+test('different kinds of key for different names are refused at the start: Node could show the wrong one', async (t) => {
+  const scene = await begin(t);
+  const pairs = [await scene.issue(['first.example']), await scene.issue(['second.example'], 'rsa')];
+  const { options } = await volumes(scene, pairs);
+  const args = [
+    '--cert',
+    String(options.cert),
+    '--key',
+    String(options.key),
+    ...options.args,
+    '--listen',
+    '127.0.0.1:0',
+  ];
+  const { code, stderr } = await runToExit([...args, '--admin', 'off']);
+  assert.equal(code, 2);
+  assert.match(stderr, /different names and different kinds of key \(ec, rsa\)/);
+});

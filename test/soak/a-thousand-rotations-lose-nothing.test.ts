@@ -94,6 +94,13 @@ for (const [what, sequence] of Object.entries(sequences)) {
 
 /** The inotify watches of a process. */
 function watchesOf(pid: number): number {
-  const infos = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'));
+  const infos = readdirSync(`/proc/${pid}/fdinfo`).map((fd) => {
+    try {
+      return readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8');
+    } catch {
+      // A connection that ended since the listing.
+      return '';
+    }
+  });
   return infos.join('\n').match(/^inotify /gm)?.length ?? 0;
 }

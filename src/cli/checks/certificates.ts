@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts';
 import { type Bundle, BundleError, parseBundle } from '../../identity/bundle.ts';
 import { frozenMount } from '../../identity/disk/mounts.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
+import { mixedKinds } from '../../identity/sni/contexts.ts';
 import { namesOf } from '../../identity/sni/names.ts';
 import { createTicketKeys } from '../../identity/tickets.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
@@ -19,7 +20,8 @@ export function checkCertificates(config: Config): Verdict[] {
     if (bundle !== undefined) good.push({ name: paths.cert, bundle });
     return verdicts;
   });
-  return [...verdicts, ...shared(good)];
+  const mixed = mixedKinds(good.map(({ bundle }) => bundle));
+  return [...verdicts, ...shared(good), ...(mixed === undefined ? [] : [{ level: 'failed', text: mixed } as const])];
 }
 
 function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefined; verdicts: Verdict[] } {

@@ -47,10 +47,25 @@ function standsFor(one: Bundle, other: Bundle): boolean {
   return other.names !== '' && other.names.split(', ').every((name) => own.includes(name));
 }
 
+/**
+ * Why these cannot be told apart by name, or undefined. Node copies only one certificate of the chosen context, and before
+ * Node 24 leaves the default's of other kinds in place: with different kinds of key for different names a client could be
+ * shown the wrong one.
+ */
+export function mixedKinds(bundles: readonly Bundle[]): string | undefined {
+  const names = bundles.map((bundle) => namesOf(bundle).sort().join(' '));
+  const kinds = new Set(bundles.map(kindOf));
+  if (kinds.size < 2 || new Set(names).size < 2) return undefined;
+  return `the certificates of --cert have different names and different kinds of key (${[...kinds].join(', ')}), and Node may show a client the wrong one; use one kind of key for all names`;
+}
+
+function kindOf({ keyKind }: Bundle): string {
+  return keyKind.split(' ', 1)[0] ?? '';
+}
+
 /** The first of each kind: a context has room for one certificate of RSA, one of ECDSA, one of Ed25519. */
 function oneOfEachKind(pairs: readonly Credentials[]): Credentials[] {
-  const kind = ({ bundle }: Credentials): string => bundle.keyKind.split(' ', 1)[0] ?? '';
-  return pairs.filter((pair, at) => pairs.findIndex((other) => kind(other) === kind(pair)) === at);
+  return pairs.filter((pair, at) => pairs.findIndex((other) => kindOf(other.bundle) === kindOf(pair.bundle)) === at);
 }
 
 function together(group: readonly Credentials[]): TlsOptions {
