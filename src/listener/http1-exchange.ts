@@ -97,7 +97,7 @@ export class Http1Exchange implements Exchange {
   }
 
   write(chunk: Buffer, release?: () => void): void {
-    if (this.finished) return;
+    if (this.finished) return release?.();
     this.bytesOut += chunk.length;
     if (this.#chunked) this.#gathered += chunkHead(chunk.length);
     if (chunk.length <= GATHER_BYTES && this.#gathered.length <= GATHERED_MAX) {

@@ -136,7 +136,7 @@ export class Http2Exchange implements Exchange {
   }
 
   write(chunk: Buffer, release?: () => void): void {
-    if (this.finished) return;
+    if (this.finished) return release?.();
     this.bytesOut += chunk.length;
     this.#sendPending();
     this.#pending = chunk;
@@ -217,7 +217,8 @@ export class Http2Exchange implements Exchange {
     if (chunk === undefined) return;
     this.#pending = undefined;
     if (this.#head !== undefined) this.#respond(false);
-    if (this.#stream.closed || this.#stream.write(chunk, this.#release)) return;
+    if (this.#stream.closed) return this.#release?.();
+    if (this.#stream.write(chunk, this.#release)) return;
     this.#blocked = true;
     this.#awaitClient();
   }

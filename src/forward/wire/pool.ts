@@ -98,7 +98,10 @@ export class Pool {
 
   #dial(): AppConnection {
     const connection = new AppConnection(this);
-    connection.attach(this.#dialSocket(this.reads.into(connection)));
+    const { onread, closed } = this.reads.into(connection);
+    const socket = this.#dialSocket(onread);
+    connection.attach(socket);
+    socket.on('close', closed);
     this.#open.add(connection);
     this.#watch();
     return connection;

@@ -44,29 +44,37 @@ export class SharedReads {
     if (this.#spare.length < MAX_SPARE) this.#spare.push(slab);
   };
 
-  /** The `onread` option of one socket. */
-  into(reader: Reader): OnReadOpts {
+  /** The `onread` option of one socket, and what to call when that is closed: nothing reads into its slab any more. */
+  into(reader: Reader): { onread: OnReadOpts; closed: () => void } {
+    /** Named for the next read. */
     let own: Slab | undefined;
     let large = false;
-    return {
+    const onread: OnReadOpts = {
       buffer: () => {
         own = large && reader.midBody ? this.#slab() : undefined;
         return own?.buffer ?? this.#shared;
       },
       callback: (length, buffer) => {
         large = length > COPY_BYTES;
-        const slab = own ?? (large ? this.#slab() : undefined);
+        const named = own;
+        own = undefined;
+        const slab = named ?? (large ? this.#slab() : undefined);
         if (slab === undefined) {
           reader.take((buffer as Buffer).subarray(0, length), undefined);
           return true;
         }
-        if (own === undefined) (buffer as Buffer).copy(slab.buffer, 0, 0, length);
+        if (named === undefined) (buffer as Buffer).copy(slab.buffer, 0, 0, length);
         slab.hold();
         reader.take(slab.buffer.subarray(0, length), slab);
         slab.release();
         return true;
       },
     };
+    const closed = (): void => {
+      if (own !== undefined) this.#free(own);
+      own = undefined;
+    };
+    return { onread, closed };
   }
 
   #slab(): Slab {
