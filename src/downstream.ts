@@ -1,16 +1,16 @@
 // How clients are met, out of the configuration: the listener with its limits. It decides nothing itself.
 
-import type { TlsOptions } from 'node:tls';
 import { AddressList } from './addresses.ts';
 import { maxConnectionsOf } from './capacity.ts';
 import type { Config } from './config/config.ts';
 import type { Clock, Handler } from './exchange.ts';
+import type { TlsChoice } from './identity/sni/choice.ts';
 import type { ClientCertificates } from './listener/client-certificates.ts';
 import { LINGER_MS, type Limits, MAX_FIELDS } from './listener/limits.ts';
 import { createListener, type Listener, type ListenerObserver } from './listener/listener.ts';
 
 export type Downstream = {
-  readonly tls: TlsOptions;
+  readonly tls: TlsChoice;
   readonly handler: Handler;
   readonly clientCertificates: ClientCertificates | undefined;
   readonly clock: Clock;

@@ -79,6 +79,11 @@ export function parseBundle({ certPath, keyPath, cert, key }: PairText): Bundle 
   };
 }
 
+/** `ec`, `rsa`, `ed25519`: of each, a TLS server has room for one. */
+export function kindOf({ keyKind }: Pick<Bundle, 'keyKind'>): string {
+  return keyKind.split(' ', 1)[0] ?? '';
+}
+
 function parseCertificate(path: string, block: string, at: number): X509Certificate {
   try {
     return new X509Certificate(block);

@@ -1,12 +1,11 @@
 // The identity that is served: all pairs, each judged for itself, and the choice among them. What is published is whole:
 // while one pair is broken on disk, its old content and the other pairs go on. Knows nothing of HTTP.
 
-import type { TlsOptions } from 'node:tls';
 import { ConfigError } from '../errors.ts';
 import { BundleError } from './fault.ts';
 import type { PairPaths } from './files.ts';
 import { Pair, type PairObserver, type PairState, type Served } from './pair.ts';
-import { type Contexts, createContexts, mixedKinds } from './sni/contexts.ts';
+import { createChoice, type TlsChoice } from './sni/choice.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
 
 export { isValidAt, type Served } from './pair.ts';
@@ -15,8 +14,8 @@ export type IdentityObserver = PairObserver;
 export interface Identity {
   /** In the order in which they were given; the first that is served is the default. */
   readonly pairs: readonly PairState[];
-  /** For a TLS server. With several pairs it chooses by SNI, always among what is served at that moment. */
-  readonly tls: TlsOptions;
+  /** What TLS servers are made of, out of what is served at this moment; empty settings while that is nothing. */
+  readonly tls: TlsChoice;
   /** Looks at the files now. True when a new pair was taken. */
   reload(): boolean;
   /** As reload(), but true when afterwards every pair is served as it stands on disk. */
@@ -24,7 +23,7 @@ export interface Identity {
   /** The same pairs with other settings. Throws a BundleError, and then changes nothing, where they do not fit. */
   rebuild(shared: SharedTls): void;
   /** Called after every change of `tls`; returns the unsubscribe. */
-  onChange(listener: (tls: TlsOptions) => void): () => void;
+  onChange(listener: (tls: TlsChoice) => void): () => void;
   /** Resolves with true once a pair is served, with false when `stopping` comes first. */
   whenServed(stopping: AbortSignal): Promise<boolean>;
 }
@@ -38,21 +37,20 @@ export type IdentityOptions = {
   readonly observer: IdentityObserver;
 };
 
+const NOTHING: TlsChoice = { fallback: {}, choose: undefined };
+
 /** Throws a ConfigError when a first pair cannot be served. An expired one can: it is all there is. */
 export function openIdentity(options: IdentityOptions): Identity {
   let { shared } = options;
   const observer = options.wait ? options.observer : { ...options.observer, waiting() {} };
   const pairs = options.pairs.map((paths) => new Pair(paths, options.now, observer));
-  const listeners = new Set<(tls: TlsOptions) => void>();
-  let contexts: Contexts | undefined;
-  const choose: TlsOptions['SNICallback'] = (name, done) => done(null, contexts?.choose(name));
-  // Without the callback, Node asks nobody: a single pair costs no call into JavaScript for each handshake.
-  const tls = (): TlsOptions => ({ ...contexts?.fallback, ...(pairs.length > 1 && { SNICallback: choose }) });
+  const listeners = new Set<(tls: TlsChoice) => void>();
+  let tls = NOTHING;
   const publish = (): void => {
     const served = pairs.flatMap((pair) => pair.served ?? []);
     if (!isSome(served)) return;
-    contexts = createContexts(served);
-    for (const listener of listeners) listener(tls());
+    tls = createChoice(served);
+    for (const listener of listeners) listener(tls);
   };
   const reload = (): boolean => {
     const { taken } = takeAll(pairs, shared);
@@ -60,15 +58,13 @@ export function openIdentity(options: IdentityOptions): Identity {
     return taken;
   };
   const { problems } = takeAll(pairs, shared);
-  const mixed = mixedKinds(pairs.flatMap((pair) => pair.served?.bundle ?? []));
-  if (mixed !== undefined) throw new ConfigError([mixed]);
   if (problems.length > 0 && !options.wait) throw new ConfigError(problems);
   publish();
 
   return {
     pairs,
     get tls() {
-      return tls();
+      return tls;
     },
     reload,
     catchUp() {
@@ -91,7 +87,7 @@ export function openIdentity(options: IdentityOptions): Identity {
           listeners.delete(found);
           resolve(true);
         };
-        if (contexts !== undefined) return found();
+        if (tls !== NOTHING) return found();
         listeners.add(found);
         if (stopping.aborted) resolve(false);
         stopping.addEventListener('abort', () => resolve(false), { once: true });

@@ -36,9 +36,13 @@ export class ClientCertificateReader {
   /** Of handshakes that are about to fail: Node takes the certificate away before it tells of the failure. */
   readonly #presented = new WeakMap<TLSSocket, X509Certificate>();
 
-  constructor(server: Server, options: ClientCertificates) {
+  constructor(options: ClientCertificates) {
     this.#options = options;
-    if (options.required) this.#lookBeforeNode(server);
+  }
+
+  /** Before its first handshake. */
+  attach(server: Server): void {
+    if (this.#options.required) this.#lookBeforeNode(server);
   }
 
   /** What the certificate of a connection came to, and why it is refused if it is. */

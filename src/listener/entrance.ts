@@ -1,9 +1,11 @@
 // A connection between its acceptance and the end of its handshake: the PROXY header that a named balancer owes, then
-// the first byte, which tells TLS from plain HTTP. One deadline covers all of it, however slowly bytes come. A header
-// from anyone else is never parsed. It judges no request.
+// the first byte, which tells TLS from plain HTTP, then, where certificates are chosen by it, the name that the client asks
+// for. One deadline covers all of it, however slowly bytes come. A header from anyone else is never parsed. It judges no
+// request.
 
 import type { Socket } from 'node:net';
 import { type AddressList, canonicalAddress } from '../addresses.ts';
+import { serverNameOf } from './client-hello.ts';
 import type { Connections, OpenConnection } from './connections.ts';
 import { isProxyHeader, type ProxyFault, readProxyHeader } from './proxy-header.ts';
 
@@ -14,11 +16,11 @@ export type Kind = 'tls' | 'http' | 'other';
 
 /** Each connection ends in exactly one of these. */
 export interface EntranceEvents {
-  /** The first byte is there, and put back; the socket is paused. */
-  ready(entrance: Entrance, kind: Kind): void;
+  /** What was read is put back, and the socket is paused. `serverName` is '' unless it was asked for and is there. */
+  ready(entrance: Entrance, kind: Kind, serverName: string): void;
   refused(entrance: Entrance, fault: EntranceFault): void;
-  /** It left without having sent a byte but a PROXY header: a TCP probe. */
-  left(): void;
+  /** It left: in the middle of its first bytes, or without any but a PROXY header, as a TCP probe does. */
+  left(begun: boolean): void;
   /** Nothing came before the deadline, or not the whole handshake. */
   late(entrance: Entrance): void;
 }
@@ -29,6 +31,8 @@ export type EntranceOptions = {
   readonly deadlineMs: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
+  /** Whether it matters which name a client of TLS asks for. */
+  readonly asksForName: () => boolean;
 };
 
 const TLS_HANDSHAKE_RECORD = 0x16;
@@ -43,20 +47,22 @@ export class Entrance implements OpenConnection {
   remoteAddress: string;
   readonly #connections: Connections;
   readonly #events: EntranceEvents;
+  readonly #asksForName: () => boolean;
   #headerOwed: boolean;
-  /** Bytes of a header that is not complete. */
+  /** Bytes that do not tell enough yet. */
   #unread: Buffer | undefined = undefined;
   #settled = false;
   readonly #onData = (bytes: Buffer): void => this.#read(bytes);
   readonly #onEnd = (): void => void this.socket.destroy();
 
-  constructor(socket: Socket, { connections, events, deadlineMs, balancers }: EntranceOptions) {
+  constructor(socket: Socket, { connections, events, deadlineMs, balancers, asksForName }: EntranceOptions) {
     this.socket = socket;
     this.deadlineMs = deadlineMs;
     this.peerAddress = canonicalAddress(socket.remoteAddress ?? '') ?? '';
     this.remoteAddress = this.peerAddress;
     this.#connections = connections;
     this.#events = events;
+    this.#asksForName = asksForName;
     this.#headerOwed = balancers.has(this.peerAddress);
     connections.add(this);
     socket.once('close', () => this.#closed());
@@ -100,24 +106,30 @@ export class Entrance implements OpenConnection {
 
   #read(bytes: Buffer): void {
     let rest = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
+    this.#unread = rest;
     if (this.#headerOwed) {
       const header = readProxyHeader(rest);
-      this.#unread = rest;
       if (header === undefined) return;
       if (typeof header === 'string') return this.#refuse(header);
       this.#headerOwed = false;
-      this.#unread = undefined;
       this.remoteAddress = header.source ?? this.peerAddress;
       rest = rest.subarray(header.used);
+      this.#unread = rest.length === 0 ? undefined : rest;
       if (rest.length === 0) return;
     }
-    if (isProxyHeader(rest)) return this.#refuse('unexpected_proxy_header');
+    const stray = isProxyHeader(rest);
+    if (stray === true) return this.#refuse('unexpected_proxy_header');
+    if (stray === undefined) return;
+    const kind = kindOf(rest[0] as number);
+    const serverName = kind === 'tls' && this.#asksForName() ? serverNameOf(rest) : '';
+    if (serverName === undefined) return;
     this.#settled = true;
+    this.#unread = undefined;
     this.socket.off('data', this.#onData);
     this.socket.off('end', this.#onEnd);
     this.socket.pause();
     this.socket.unshift(rest);
-    this.#events.ready(this, kindOf(rest[0] as number));
+    this.#events.ready(this, kind, serverName);
   }
 
   #refuse(fault: EntranceFault): void {
@@ -129,9 +141,10 @@ export class Entrance implements OpenConnection {
   #closed(): void {
     this.leave();
     if (this.#settled) return;
-    if (this.#unread !== undefined) return this.#refuse('bad_proxy_header');
+    const begun = this.#unread !== undefined;
+    if (begun && this.#headerOwed) return this.#refuse('bad_proxy_header');
     this.#settled = true;
-    this.#events.left();
+    this.#events.left(begun);
   }
 }
 

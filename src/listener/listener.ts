@@ -2,23 +2,20 @@
 // on by what ALPN agreed. Every socket has an error listener; it decides nothing about requests.
 
 import { createServer, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { type AddressList, canonicalAddress } from '../addresses.ts';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
 import type { ClientIdentity } from '../identity/peer.ts';
+import type { TlsChoice } from '../identity/sni/choice.ts';
 import { type Bound, openPort } from '../ports.ts';
-import {
-  ClientCertificateReader,
-  type ClientCertificates,
-  completeContext,
-  type Refusal,
-} from './client-certificates.ts';
+import { ClientCertificateReader, type ClientCertificates, type Refusal } from './client-certificates.ts';
 import { Connections } from './connections.ts';
 import { Entrance, type EntranceEvents, type EntranceFault } from './entrance.ts';
 import { type ClientFacts, Http1Connection, type Http1Options } from './http1.ts';
 import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
 import type { Limits } from './limits.ts';
+import { TlsServers } from './tls-servers.ts';
 
 export interface ListenerObserver {
   connected(protocol: string): void;
@@ -35,7 +32,7 @@ export interface ListenerObserver {
 }
 
 export type ListenerOptions = {
-  readonly tls: TlsOptions;
+  readonly tls: TlsChoice;
   readonly handler: Handler;
   readonly limits: Limits;
   readonly clock: Clock;
@@ -55,7 +52,7 @@ export interface Listener {
   /** Begins to accept; rejects with the system's error. */
   open(address: { host: string | undefined; port: number }): Promise<Bound>;
   /** New handshakes use these; open connections are not touched. */
-  setTls(options: TlsOptions): void;
+  setTls(tls: TlsChoice): void;
   /** Clients are verified by another CA: those verified before end after what is in flight. */
   retireVerified(): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
@@ -73,19 +70,12 @@ export function createListener(options: ListenerOptions): Listener {
   const http2: Http2Options = { ...http1, sessionFailed: observer.sessionFailed };
   const settings = http2Options(limits.maxHeaderBytes, limits.maxFields);
 
-  const tls = createTlsServer({
-    ...options.tls,
-    ALPNProtocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
-    // The entrance's deadline comes first: Node's own counts from the first byte of TLS, and closes nothing.
-    handshakeTimeout: limits.handshakeTimeoutMs + 60_000,
-  });
-  completeContext(tls, options.tls);
-  const certificates = options.clientCertificates && new ClientCertificateReader(tls, options.clientCertificates);
+  const certificates = options.clientCertificates && new ClientCertificateReader(options.clientCertificates);
   /** Who is between the first byte and the end of the handshake. */
   const shaking = new Map<string, Entrance>();
   /** Handshakes that were late: Node tells of each once more, as of a client that has reset. */
   let late = 0;
-  tls.on('secureConnection', (socket: TLSSocket) => {
+  const shaken = (socket: TLSSocket): void => {
     const entrance = shaking.get(endsOf(socket));
     // It has left already.
     if (entrance === undefined) return void socket.destroy();
@@ -106,8 +96,8 @@ export function createListener(options: ListenerOptions): Listener {
     observer.connected(socket.alpnProtocol === 'h2' ? 'h2' : 'http/1.1');
     shaking.delete(endsOf(socket));
     entrance.leave();
-  });
-  tls.on('tlsClientError', (error: Error, socket: TLSSocket) => {
+  };
+  const failed = (error: Error, socket: TLSSocket): void => {
     if (late > 0 && errorCode(error) === 'ECONNRESET') return void late--;
     const refusal = certificates?.failed(error, socket);
     if (refusal !== undefined) {
@@ -115,16 +105,23 @@ export function createListener(options: ListenerOptions): Listener {
       observer.clientRefused(refusal, client);
     }
     observer.handshakeFailed(refusal?.reason ?? handshakeFault(error));
+  };
+  const servers = new TlsServers(options.tls, {
+    protocols: options.http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
+    handshakeTimeoutMs: limits.handshakeTimeoutMs,
+    certificates,
+    shaken,
+    failed,
   });
 
   const events: EntranceEvents = {
-    ready(entrance, kind) {
+    ready(entrance, kind, serverName) {
       const { socket } = entrance;
       if (kind === 'tls') {
         const ends = endsOf(socket);
         shaking.set(ends, entrance);
         socket.once('close', () => shaking.get(ends) === entrance && shaking.delete(ends));
-        return void tls.emit('connection', socket);
+        return servers.shakeHands(socket, serverName);
       }
       if (kind === 'other') return void socket.destroy(void observer.handshakeFailed('not_tls'));
       observer.connected('http/1.1');
@@ -132,13 +129,14 @@ export function createListener(options: ListenerOptions): Listener {
       entrance.leave();
     },
     refused: ({ peerAddress }, fault) => observer.refused(fault, peerAddress),
-    left: observer.left,
+    left: (begun) => (begun ? observer.handshakeFailed('client_left') : observer.left()),
     late({ socket }) {
       observer.handshakeFailed('timeout');
       if (shaking.has(endsOf(socket))) late++;
     },
   };
 
+  const asksForName = (): boolean => servers.chooseByName;
   const server = createServer({
     noDelay: true,
     keepAlive: true,
@@ -150,16 +148,13 @@ export function createListener(options: ListenerOptions): Listener {
   server.on('connection', (socket: Socket) => {
     socket.on('error', ignoreError);
     const deadlineMs = clock() + limits.handshakeTimeoutMs;
-    new Entrance(socket, { connections, events, deadlineMs, balancers: options.balancers });
+    new Entrance(socket, { connections, events, deadlineMs, balancers: options.balancers, asksForName });
   });
 
   return {
     connections,
     open: (address) => openPort(server, address),
-    setTls(next) {
-      tls.setSecureContext(next);
-      completeContext(tls, next);
-    },
+    setTls: (next) => servers.use(next),
     retireVerified: () => connections.retireAll(),
     drain() {
       server.close();

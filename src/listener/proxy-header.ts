@@ -20,6 +20,8 @@ const V1_MAX_BYTES = 107;
 /** Section 2.2 knows no limit but the length field's; nginx (ngx_proxy_protocol.h) takes as much as this. */
 const V2_MAX_BYTES = 4096;
 const V2_FIXED_BYTES = 16;
+/** With the NUL: before a request line there may be empty lines. */
+const V2_TELLING_BYTES = 5;
 const LF = 10;
 
 /** Undefined when more bytes are needed. */
@@ -29,9 +31,14 @@ export function readProxyHeader(bytes: Buffer): ProxyHeader | ProxyFault | undef
   return 'no_proxy_header';
 }
 
-/** Whether these bytes can only be a PROXY header: no TLS record and no method of HTTP begins so. */
-export function isProxyHeader(bytes: Buffer): boolean {
-  return (bytes.length >= V1.length && begins(bytes, V1)) || (bytes.length >= 5 && begins(bytes, V2));
+/**
+ * Whether these bytes can only be a PROXY header: no TLS record and no method of HTTP begins so. Undefined when more bytes
+ * are needed.
+ */
+export function isProxyHeader(bytes: Buffer): boolean | undefined {
+  if (begins(bytes, V1)) return bytes.length >= V1.length || undefined;
+  if (begins(bytes, V2)) return bytes.length >= V2_TELLING_BYTES || undefined;
+  return false;
 }
 
 /** Whether the bytes are the signature, or as much of it as there are bytes. */

@@ -199,7 +199,15 @@ test('from anyone else a header is not TLS: closed, never parsed, counted and to
     client.send(Buffer.concat([Buffer.from(header as string), Buffer.from(GET)]));
     await closedUnanswered(client);
   }
-  await counted(sidecar, 'unexpected_proxy_header', headers.length * 2);
+  for (const header of [Buffer.from(V1), v2Header()]) {
+    const client = await connectPlain({ port: sidecar.port });
+    for (const byte of header.subarray(0, 6)) {
+      client.send(Buffer.from([byte]));
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await closedUnanswered(client);
+  }
+  await counted(sidecar, 'unexpected_proxy_header', headers.length * 2 + 2);
   assert.equal(app.connections.length, 0);
   // Without one, they are served.
   const client = await connect({ port: sidecar.port });
@@ -207,6 +215,14 @@ test('from anyone else a header is not TLS: closed, never parsed, counted and to
   assert.equal((await client.readResponse()).status, 200);
   assert.equal(hopsOf(app.requests[0]), '127.0.0.1');
   client.destroy();
+  // What only begins like one is read on: empty lines before a request, and methods with the same letters.
+  const plain = await connectPlain({ port: sidecar.port });
+  for (const piece of ['\r\n', 'P', `ATCH ${GET.slice(4)}`]) {
+    plain.send(piece);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.equal((await plain.readResponse()).status, 200);
+  plain.destroy();
   await endsWell(sidecar);
   assert.equal(sidecar.logs.filter(({ msg }) => msg === 'connection refused').length, 1);
 });

@@ -1,13 +1,15 @@
 // Several --cert: the client is shown the certificate of the name that it asks for, exact before wildcard, in any case and
 // with or without a dot at the end; the first for no name or an unknown one. Each is rotated, and breaks, for itself.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Issued, LeafKeyType } from '../../certs/authority.ts';
 import { openH2Client } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
-import { type ConnectOptions, connect } from '../support/raw-client.ts';
+import { type ConnectOptions, connect, connectPlain } from '../support/raw-client.ts';
 import { createSecretVolume } from '../support/secret-volume.ts';
 import { runToExit, type Sidecar } from '../support/sidecar.ts';
 import { endsWell, readMetrics, type Stage, setStage, startApp } from '../support/stage.ts';
@@ -196,20 +198,136 @@ test('all pairs that are wrong at the start are told at once', async (t) => {
   assert.match(keyless.stderr, /alone\.crt holds no private key, and no --key is given for it/);
 });
 
-test('different kinds of key for different names are refused at the start: Node could show the wrong one', async (t) => {
+const ONLY = {
+  'TLSv1.2': { ec: { ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' }, rsa: { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' } },
+  'TLSv1.3': { ec: { sigalgs: 'ecdsa_secp256r1_sha256' }, rsa: { sigalgs: 'rsa_pss_rsae_sha256' } },
+} as const;
+const KINDS: readonly LeafKeyType[][] = [['ec'], ['rsa'], ['ec', 'rsa'], ['rsa', 'ec']];
+type OfKinds = Partial<Record<LeafKeyType, Issued>>;
+
+async function ofKinds(scene: Scene, dns: string[], kinds: readonly LeafKeyType[]): Promise<[Issued[], OfKinds]> {
+  const issued = await Promise.all(kinds.map((kind) => scene.issue(dns, kind)));
+  return [issued, Object.fromEntries(kinds.map((kind, at) => [kind, issued[at]]))];
+}
+
+/** Each name shows its own certificates only, to clients that take both kinds of key, and to those that take one. */
+async function eachItsOwn(sidecar: Sidecar, served: readonly [name: string, own: OfKinds][]): Promise<void> {
+  for (const [name, own] of served) {
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const options = { minVersion: version, maxVersion: version };
+      const wanted = (own.ec ?? own.rsa)?.serial;
+      assert.equal(await shown(sidecar, name, options), wanted, `${name} ${version}`);
+      for (const kind of ['ec', 'rsa'] as const) {
+        const tls = ONLY[version][kind];
+        const serial = await shown(sidecar, name, { ...options, tls }).catch((error: { code: string }) => error.code);
+        const alert = 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE';
+        const expected = own[kind]?.serial ?? [alert, alert.replace('SSLV3', 'SSL/TLS')];
+        assert.ok([expected].flat().includes(serial), `${name} ${version} ${kind} only: ${serial}`);
+      }
+    }
+  }
+}
+
+for (const kinds of KINDS) {
+  test(`different kinds of key for different names, the default ${kinds.join(' and ')}`, async (t) => {
+    const scene = await begin(t);
+    const [first, ownOfFirst] = await ofKinds(scene, ['first.example'], kinds);
+    const others: [name: string, issued: Issued[], own: OfKinds][] = [];
+    for (const theirs of KINDS) {
+      const name = `${theirs.join('-')}.example`;
+      others.push([name, ...(await ofKinds(scene, [name], theirs))]);
+    }
+    const { options } = await volumes(scene, [...first, ...others.flatMap(([, issued]) => issued)]);
+    const sidecar = await scene.stage.start({ upstream: scene.upstream, ...options });
+    const named = others.map(([name, , own]): [string, OfKinds] => [name, own]);
+    await eachItsOwn(sidecar, [['first.example', ownOfFirst], ['', ownOfFirst], ...named]);
+    await endsWell(sidecar);
+  });
+}
+
+test('different kinds of key for different names, where clients must have a certificate, and resumed', async (t) => {
+  const scene = await begin(t);
+  const { stage } = scene;
+  const pairs = [await scene.issue(['first.example'], 'rsa'), await scene.issue(['second.example'])];
+  const ca = join(stage.dir, 'ca.pem');
+  await writeFile(ca, stage.authority.rootPem);
+  const { options } = await volumes(scene, pairs);
+  const args = [...options.args, '--client-ca', ca];
+  const sidecar = await stage.start({ upstream: scene.upstream, ...options, args });
+  const { chain: cert, key } = await stage.authority.issue({ usage: 'client', commonName: 'a client' });
+  for (const [at, servername] of ['first.example', 'second.example'].entries()) {
+    assert.equal(await shown(sidecar, servername, { cert, key }), pairs[at]?.serial);
+    await assert.rejects(shown(sidecar, servername), servername);
+    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+      const offering = { port: sidecar.port, servername, cert, key, minVersion: version, maxVersion: version };
+      const client = await connect(offering);
+      client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      assert.equal((await client.readResponse()).status, 200);
+      const session = await eventually(() => client.session, { what: 'a ticket' });
+      client.destroy();
+      const again = await connect({ ...offering, session });
+      assert.equal(again.socket.isSessionReused(), true, `${servername} ${version}`);
+      again.destroy();
+    }
+  }
+  await endsWell(sidecar);
+});
+
+test('a pair that changes its kind of key is shown to its own names only', async (t) => {
+  const scene = await begin(t);
+  const { stage } = scene;
+  const [first, ownOfFirst] = await ofKinds(scene, ['first.example'], ['ec']);
+  const [second] = await ofKinds(scene, ['second.example'], ['ec']);
+  const { made, options } = await volumes(scene, [...first, ...second]);
+  const sidecar = await stage.start({ upstream: scene.upstream, ...options });
+  for (const kind of ['rsa', 'ec', 'rsa'] as const) {
+    const [[next], own] = await ofKinds(scene, ['second.example'], [kind]);
+    assert.ok(next);
+    await made[1]?.write(stage.files(next));
+    await sidecar.waitForLog(({ serial }) => serial === next.serial.toLowerCase());
+    await eachItsOwn(sidecar, [
+      ['first.example', ownOfFirst],
+      ['second.example', own],
+    ]);
+  }
+  await endsWell(sidecar);
+});
+
+test('a ClientHello that comes byte by byte is read, a cut one is counted, and none holds a place for ever', async (t) => {
   const scene = await begin(t);
   const pairs = [await scene.issue(['first.example']), await scene.issue(['second.example'], 'rsa')];
   const { options } = await volumes(scene, pairs);
-  const args = [
-    '--cert',
-    String(options.cert),
-    '--key',
-    String(options.key),
-    ...options.args,
-    '--listen',
-    '127.0.0.1:0',
-  ];
-  const { code, stderr } = await runToExit([...args, '--admin', 'off']);
-  assert.equal(code, 2);
-  assert.match(stderr, /different names and different kinds of key \(ec, rsa\)/);
+  const args = [...options.args, '--handshake-timeout', '2s'];
+  const sidecar = await scene.stage.start({ upstream: scene.upstream, ...options, args });
+  const slow = createServer((client) => {
+    const server = connectTcp({ port: sidecar.port, host: '127.0.0.1', noDelay: true });
+    server.pipe(client);
+    let sending = Promise.resolve();
+    client.on('data', (bytes) => {
+      sending = sending.then(async () => {
+        for (const byte of bytes) await new Promise((done) => server.write(Buffer.from([byte]), done));
+      });
+    });
+    for (const end of [client, server])
+      end.on('error', () => {}).on('close', () => [client, server].map((s) => s.destroy()));
+  });
+  t.after(() => slow.close());
+  slow.listen(0, '127.0.0.1');
+  await once(slow, 'listening');
+  const through = { port: (slow.address() as AddressInfo).port } as Sidecar;
+  assert.equal(await shown(through, 'second.example'), pairs[1]?.serial);
+  assert.equal(await shown(through, 'first.example'), pairs[0]?.serial);
+
+  const begun = Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]);
+  const leaves = await connectPlain({ port: sidecar.port });
+  leaves.send(begun);
+  leaves.end();
+  const stays = await connectPlain({ port: sidecar.port });
+  stays.send(begun);
+  await stays.closed;
+  const counted = async (reason: string): Promise<boolean> =>
+    (await readMetrics(sidecar)).sum('handshake_failures_total', { reason }) === 1;
+  await eventually(() => counted('client_left'), { what: 'the one that left' });
+  await eventually(() => counted('timeout'), { what: 'the one that was late' });
+  await endsWell(sidecar);
 });

@@ -2,10 +2,9 @@
 // renewed, and which pair stands for a name that several have.
 
 import type { Config } from '../../config/config.ts';
-import { type Bundle, BundleError, parseBundle } from '../../identity/bundle.ts';
+import { type Bundle, BundleError, kindOf, parseBundle } from '../../identity/bundle.ts';
 import { frozenMount } from '../../identity/disk/mounts.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
-import { mixedKinds } from '../../identity/sni/contexts.ts';
 import { namesOf } from '../../identity/sni/names.ts';
 import { createTicketKeys } from '../../identity/tickets.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
@@ -20,8 +19,7 @@ export function checkCertificates(config: Config): Verdict[] {
     if (bundle !== undefined) good.push({ name: paths.cert, bundle });
     return verdicts;
   });
-  const mixed = mixedKinds(good.map(({ bundle }) => bundle));
-  return [...verdicts, ...shared(good), ...(mixed === undefined ? [] : [{ level: 'failed', text: mixed } as const])];
+  return [...verdicts, ...shared(good)];
 }
 
 function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefined; verdicts: Verdict[] } {
@@ -77,8 +75,4 @@ function shared(pairs: readonly { readonly name: string; readonly bundle: Bundle
     const text = `${name} is not served for ${hidden.join(', ')}: an earlier --cert with the same kind of key is`;
     return [{ level: 'warning', text: `${text}; leave one of them out` } satisfies Verdict];
   });
-}
-
-function kindOf({ keyKind }: Bundle): string {
-  return keyKind.split(' ', 1)[0] ?? '';
 }

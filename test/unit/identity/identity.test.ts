@@ -122,7 +122,7 @@ describe('a changed pair', () => {
   test('is taken, told with the one before it, and given to who listens', async () => {
     const { identity, told, volume } = await open(filesOf(a));
     const heard: string[] = [];
-    const unsubscribe = identity.onChange(({ cert }) => void heard.push(String(cert)));
+    const unsubscribe = identity.onChange(({ fallback }) => void heard.push(String(fallback.cert)));
     await volume.write(filesOf(b));
     assert.equal(identity.reload(), true);
     assert.equal(identity.current.bundle.serial, serial(b));
@@ -348,14 +348,14 @@ describe('the settings that all pairs share', () => {
   test('are changed for what is served and for what comes, without a look at the files', async () => {
     const { identity, told, volume } = await open(filesOf(a));
     const heard: unknown[] = [];
-    identity.onChange(({ ticketKeys }) => void heard.push(ticketKeys));
+    identity.onChange(({ fallback }) => void heard.push(fallback.ticketKeys));
     const next = { ...shared, ticketKeys: Buffer.alloc(48, 1) };
     await volume.write(filesOf(b));
     identity.rebuild(next);
     assert.deepEqual([identity.current.bundle.serial, told.reloaded], [serial(a), []]);
-    assert.equal(identity.tls.ticketKeys, next.ticketKeys);
+    assert.equal(identity.tls.fallback.ticketKeys, next.ticketKeys);
     assert.equal(identity.reload(), true);
-    assert.equal(identity.tls.ticketKeys, next.ticketKeys);
+    assert.equal(identity.tls.fallback.ticketKeys, next.ticketKeys);
     assert.deepEqual(heard, [next.ticketKeys, next.ticketKeys]);
   });
 

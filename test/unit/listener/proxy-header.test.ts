@@ -139,11 +139,13 @@ describe('what is no header', () => {
   }
 
   test('one from a stranger is known for what it is', () => {
-    assert.ok(isProxyHeader(Buffer.from('PROXY UNKNOWN\r\n')));
-    assert.ok(isProxyHeader(v2Header()));
-    assert.ok(isProxyHeader(V2_SIGNATURE.subarray(0, 5)));
-    for (const bytes of ['P', 'PROXY', '\r\n', '\r\n\r\n', '\r\nGET / HTTP/1.1\r\n\r\n', '\x16\x03\x01'])
-      assert.ok(!isProxyHeader(Buffer.from(bytes, 'latin1')), JSON.stringify(bytes));
+    assert.equal(isProxyHeader(Buffer.from('PROXY UNKNOWN\r\n')), true);
+    assert.equal(isProxyHeader(v2Header()), true);
+    assert.equal(isProxyHeader(V2_SIGNATURE.subarray(0, 5)), true);
+    for (const bytes of ['P', 'PROXY', '\r\n', '\r\n\r\n'])
+      assert.equal(isProxyHeader(Buffer.from(bytes, 'latin1')), undefined, JSON.stringify(bytes));
+    for (const bytes of ['PO', 'PROXIES / HTTP/1.1\r\n', '\r\nGET / HTTP/1.1\r\n\r\n', '\r\n\r\nP', '\x16\x03\x01'])
+      assert.equal(isProxyHeader(Buffer.from(bytes, 'latin1')), false, JSON.stringify(bytes));
   });
 });
 

@@ -1,0 +1,100 @@
+// The name that a client asks for, out of the first bytes of TLS: RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3.
+// Pure. It only reads: what is no ClientHello has no name, and OpenSSL, which gets the same bytes, says what is wrong.
+
+const HANDSHAKE_RECORD = 22;
+const RECORD_HEADER_BYTES = 5;
+const VERSION_BYTES = 2;
+const CLIENT_HELLO = 1;
+const MESSAGE_HEADER_BYTES = 4;
+const RANDOM_BYTES = 32;
+const SERVER_NAME = 0;
+const HOST_NAME = 0;
+
+/** A browser's has up to 2 KiB, one with the ticket of a long client certificate 6; OpenSSL itself takes 128. */
+const MAX_HELLO_BYTES = 16 * 1024;
+/** Clients split one in two, to get past middleboxes. Whoever makes crumbs of it is not read over and over again. */
+const MAX_RECORDS = 16;
+
+/** '' where the client asks for no name; undefined when more bytes are needed. */
+export function serverNameOf(bytes: Buffer): string | undefined {
+  const { handshake, goesOn } = handshakeIn(bytes);
+  if (handshake.length > 0 && handshake[0] !== CLIENT_HELLO) return '';
+  const end = handshake.length < MESSAGE_HEADER_BYTES ? Infinity : MESSAGE_HEADER_BYTES + handshake.readUIntBE(1, 3);
+  if (handshake.length >= end) return nameIn(handshake.subarray(MESSAGE_HEADER_BYTES, end));
+  return goesOn && bytes.length < MAX_HELLO_BYTES ? undefined : '';
+}
+
+/** What the records hold, the last of them perhaps in part, up to one of another kind, an empty one or one too many. */
+function handshakeIn(bytes: Buffer): { handshake: Buffer; goesOn: boolean } {
+  const records = new Cursor(bytes);
+  const fragments: Buffer[] = [];
+  while (records.left >= RECORD_HEADER_BYTES) {
+    const type = records.number(1);
+    records.skip(VERSION_BYTES);
+    const length = records.number(2);
+    if (type !== HANDSHAKE_RECORD || length === 0 || fragments.length === MAX_RECORDS)
+      return { handshake: Buffer.concat(fragments), goesOn: false };
+    fragments.push(records.take(length));
+  }
+  return { handshake: Buffer.concat(fragments), goesOn: true };
+}
+
+function nameIn(message: Buffer): string {
+  const hello = new Cursor(message);
+  hello.skip(VERSION_BYTES + RANDOM_BYTES);
+  hello.vector(1); // legacy_session_id
+  hello.vector(2); // cipher_suites
+  hello.vector(1); // legacy_compression_methods
+  const extensions = new Cursor(hello.vector(2));
+  while (extensions.left > 0) {
+    const type = extensions.number(2);
+    const content = extensions.vector(2);
+    if (type === SERVER_NAME) return hostIn(content);
+  }
+  return '';
+}
+
+function hostIn(extension: Buffer): string {
+  const list = new Cursor(new Cursor(extension).vector(2));
+  while (list.left > 0) {
+    const type = list.number(1);
+    const name = list.vector(2);
+    if (type === HOST_NAME) return name.toString('latin1');
+  }
+  return '';
+}
+
+/** Beyond the end there is nothing: no bytes, and the number 0. Each step moves on, so that a loop over `left` ends. */
+class Cursor {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+  }
+
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
+  skip(length: number): void {
+    this.take(length);
+  }
+
+  take(length: number): Buffer {
+    const taken = this.#bytes.subarray(this.#at, this.#at + length);
+    this.#at += taken.length;
+    return taken;
+  }
+
+  /** Big-endian, of as many bytes. */
+  number(length: number): number {
+    const taken = this.take(length);
+    return taken.length < length ? 0 : taken.readUIntBE(0, length);
+  }
+
+  /** What follows a length of as many bytes. */
+  vector(lengthBytes: number): Buffer {
+    return this.take(this.number(lengthBytes));
+  }
+}
