@@ -3,8 +3,9 @@
 
 import type { Clock, Exchange } from './exchange.ts';
 import { fieldValue } from './headers.ts';
-import { type IdentityObserver, isValidAt, type Served } from './identity/identity.ts';
+import type { IdentityObserver } from './identity/identity.ts';
 import type { PairState } from './identity/pair.ts';
+import { isValidAt, type Served } from './identity/pair.ts';
 import type { TrustObserver } from './identity/shared.ts';
 import type { Trust } from './identity/trust.ts';
 import type { WatchObserver } from './identity/watch.ts';
@@ -159,9 +160,11 @@ export function observeTrust(log: Log, metrics: Metrics, now: () => Date): Trust
   };
 }
 
-function warnOfAuthorities({ certificates }: Trust, clientCa: string, log: Log, now: Date): void {
+function warnOfAuthorities({ certificates, frozen }: Trust, clientCa: string, log: Log, now: Date): void {
   for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
     log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
+  if (frozen !== undefined)
+    log.warn({ clientCa, reason: 'subpath_mount', detail: frozen }, 'the client CA never sees a renewal');
 }
 
 export function observeWatch(log: Log, metrics: Metrics): WatchObserver {

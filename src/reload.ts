@@ -2,7 +2,7 @@
 // what cannot. A configuration with a mistake changes nothing, and is told in one line.
 
 import type { Clients } from './clients.ts';
-import { allowRulesOf, type Config, contradictions } from './config/config.ts';
+import { type Config, contradictions, isRestricted } from './config/config.ts';
 import { changesBetween, inForceOf } from './config/reload.ts';
 import { ConfigError } from './errors.ts';
 import type { Log } from './log.ts';
@@ -53,8 +53,6 @@ export function createSettings({ config, reread, clients, log }: SettingsOptions
 /** Throws a ConfigError. Rules belong to an authority, and an empty file must not open the door. */
 function refuseUnsafe(before: Config, next: Config, needRestart: readonly string[]): void {
   const problems = contradictions(next);
-  const isRestricted = (config: Config): boolean =>
-    Object.values(allowRulesOf(config)).some(({ length }) => length > 0);
   if (isRestricted(before) && !isRestricted(next))
     problems.push(
       'it has no allow rule any more, and would admit every certificate of the client CA; that needs a restart',

@@ -57,10 +57,6 @@ function ratioText(value: number, to: number | undefined): string {
 }
 
 /** Pads the cells so that the table can be read as it stands. */
-function isTableLine(line: string): boolean {
-  return line.startsWith('|');
-}
-
 function align(lines: readonly string[]): string[] {
   const table = lines.map((line) =>
     line
@@ -106,9 +102,8 @@ export function markdownOf({ options, lanes, rows, results, remarks }: Report): 
     `- ${rounds} rounds of ${seconds} s for each lane and row, interleaved; the median counts, \`range\` is the least and the most`,
     `- Missing: ${lanes.missing.join(', ') || 'nothing'}`,
     '',
-    ...(goals.length > 0 ? ['## Goals of the wire forwarder', '', ...align(goals.filter(isTableLine)), ''] : []),
-    ...goals.filter((line) => !isTableLine(line)).slice(1),
-    '',
+    ...(goals.table.length > 0 ? ['## Goals of the wire forwarder', '', ...align(goals.table), ''] : []),
+    ...(goals.missed.length > 0 ? ['Where the time goes, of those that were missed:', '', ...goals.missed, ''] : []),
     ...rows.flatMap((row) => [`## ${row.title}`, '', ...tableOf(row, lanes.found, results), '']),
     '## What each lane negotiated',
     '',

@@ -6,7 +6,7 @@ import { didYouMean } from '../config/file.ts';
 import { isList, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from '../config/options.ts';
 import { readVersion } from './version.ts';
 
-export const COMMANDS = ['serve', 'check'];
+const COMMANDS = ['serve', 'check'];
 
 export type Arguments = {
   readonly command: string;

@@ -102,11 +102,16 @@ export function allowRulesOf({ allowCn, allowOu, allowDns, allowUri }: Config) {
   return { cn: allowCn, ou: allowOu, dns: allowDns, uri: allowUri };
 }
 
+/** Whether there is an allow rule. */
+export function isRestricted(config: Config): boolean {
+  return Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
+}
+
 /** Every rule that could be met by nobody, or be passed by going round it. */
 function clientContradictions(config: Config): string[] {
   const { clientCa } = config;
   const auth = clientAuthOf(config);
-  const rules = Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
+  const rules = isRestricted(config);
   const problems: string[] = [];
   if (auth !== 'off' && clientCa === undefined)
     problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);

@@ -39,7 +39,7 @@ function option<T>(spec: Option<T>): Option<T> {
   return spec;
 }
 
-export function listOption<T>(spec: Option<T>): ListOption<T> {
+function listOption<T>(spec: Option<T>): ListOption<T> {
   return { ...spec, list: true };
 }
 

@@ -15,11 +15,14 @@ export interface Admission {
   /** Whether there is any rule: then nobody passes without a match. */
   readonly restricted: boolean;
   admits(peer: Peer): boolean;
+}
+
+export interface ReplaceableAdmission extends Admission {
   /** Every client is judged anew. False when these are the rules that it has. */
   replace(rules: AllowRules): boolean;
 }
 
-export function createAdmission(initial: AllowRules): Admission {
+export function createAdmission(initial: AllowRules): ReplaceableAdmission {
   let rules = initial;
   let verdicts = new WeakMap<Peer, boolean>();
   return {

@@ -6,8 +6,6 @@ import { BundleError } from './fault.ts';
 import { type Chain, orderChain } from './pem/chain.ts';
 import { certificateBlocks, keyBlock } from './pem/text.ts';
 
-export { BundleError, type BundleFault } from './fault.ts';
-
 /** What is served all the same, though somebody should look at it. The word is the `reason` of its log line. */
 export type BundleWarning = {
   readonly word: 'chain_mended' | 'chain_strays' | 'unusual_key' | 'no_names' | 'not_for_servers' | 'subpath_mount';
@@ -84,7 +82,8 @@ export function kindOf({ keyKind }: Pick<Bundle, 'keyKind'>): string {
   return keyKind.split(' ', 1)[0] ?? '';
 }
 
-function parseCertificate(path: string, block: string, at: number): X509Certificate {
+/** Throws a BundleError; `at` counts from 0. */
+export function parseCertificate(path: string, block: string, at: number): X509Certificate {
   try {
     return new X509Certificate(block);
   } catch (cause) {

@@ -8,7 +8,6 @@ import { Pair, type PairObserver, type PairState, type Served } from './pair.ts'
 import { createChoice, type TlsChoice } from './sni/choice.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
 
-export { isValidAt, type Served } from './pair.ts';
 export type IdentityObserver = PairObserver;
 
 export interface Identity {

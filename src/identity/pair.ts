@@ -108,7 +108,7 @@ export class Pair implements PairState {
     const bundle = parseBundle({ certPath, keyPath: files.keyPath, cert: files.cert, key: files.key });
     if (this.#served !== undefined) judgeDates(certPath, bundle, this.#served.bundle, this.#now());
     const tls = tlsOptions(bundle, shared);
-    const frozen = frozenMount(certPath);
+    const frozen = frozenMount(certPath) ?? frozenMount(files.keyPath);
     const warnings = frozen === undefined ? bundle.warnings : [...bundle.warnings, subPathWarning(frozen)];
     return { name: this.name, bundle, tls, source: files.source, since: this.#now(), warnings };
   }

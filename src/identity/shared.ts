@@ -5,7 +5,7 @@
 
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../errors.ts';
-import { BundleError, type BundleFault } from './bundle.ts';
+import { BundleError, type BundleFault } from './fault.ts';
 import { createTicketKeys } from './tickets.ts';
 import type { SharedTls } from './tls-options.ts';
 import { readTrust, type Trust } from './trust.ts';

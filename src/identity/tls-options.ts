@@ -3,7 +3,8 @@
 
 import { constants } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
-import { type Bundle, BundleError } from './bundle.ts';
+import type { Bundle } from './bundle.ts';
+import { BundleError } from './fault.ts';
 
 /** AES-128 first: no practical weakness, and cheaper than 256 for every byte. */
 const CIPHERS = [

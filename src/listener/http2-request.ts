@@ -4,6 +4,7 @@
 import type { Reason } from '../errors.ts';
 import type { RawHeaders } from '../headers.ts';
 import { isFieldValue, isToken } from '../message/head.ts';
+import { areFields } from '../message/http2-fields.ts';
 import type { Limits } from './limits.ts';
 
 /** What the pseudo fields said, and the rest as a raw list. */
@@ -101,13 +102,8 @@ function isRequest(method: string, path: string, scheme: string): boolean {
 
 /** Whether fields may follow a body: nghttp2 lets other names and bytes through than HTTP/1 can carry. */
 export function areTrailers(raw: RawHeaders, { maxFields, maxHeaderBytes }: Limits): boolean {
-  if (raw.length > maxFields * 2) return false;
+  if (raw.length > maxFields * 2 || !areFields(raw)) return false;
   let bytes = 0;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string;
-    const value = raw[i + 1] as string;
-    bytes += name.length + value.length + 4;
-    if (!isToken(name) || !isFieldValue(value)) return false;
-  }
+  for (let i = 0; i < raw.length; i += 2) bytes += (raw[i] as string).length + (raw[i + 1] as string).length + 4;
   return bytes <= maxHeaderBytes;
 }

@@ -5,13 +5,8 @@
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RawHeaders } from '../headers.ts';
+import type { Admission } from '../identity/allow.ts';
 import type { Peer } from '../identity/peer.ts';
-
-/** The allow rules in force. */
-export interface Admission {
-  readonly restricted: boolean;
-  admits(peer: Peer): boolean;
-}
 
 export function clientIdentity(admission: Admission) {
   return {

@@ -3,8 +3,9 @@
 import type { AddressList } from '../addresses.ts';
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
+import type { Admission } from '../identity/allow.ts';
 import { client } from './client.ts';
-import { type Admission, clientCertificate, clientIdentity } from './client-identity.ts';
+import { clientCertificate, clientIdentity } from './client-identity.ts';
 import { forwarded } from './forwarded.ts';
 import { gate } from './gate.ts';
 import { grpc } from './grpc.ts';

@@ -9,7 +9,7 @@ import { isAuthority } from './authority.ts';
 export type TrustedFields = {
   /** The request's fields without those below. */
   readonly headers: RawHeaders;
-  /** X-Forwarded-For, all fields of it in one, or ''. */
+  /** X-Forwarded-For, all fields of it in one, from the left after the last hop that is none; or ''. */
   readonly hops: string;
   readonly proto: string | undefined;
   readonly host: string | undefined;
@@ -39,7 +39,7 @@ export function takeTrustedFields(all: RawHeaders): TrustedFields {
   const { hops, protos, hosts, ports, forwarded, requestIds } = found;
   return {
     headers,
-    hops: joined(hops),
+    hops: saneHops(hops.join(',')),
     proto: only(protos, (text) => PROTO.test(text)),
     host: only(hosts, isAuthority),
     port: only(ports, (text) => PORT.test(text) && Number(text) <= 65535),
@@ -73,6 +73,18 @@ function placeOf(found: Found, name: string): string[] | undefined {
 function only(values: readonly string[], isSane: (value: string) => boolean): string | undefined {
   const [value, ...more] = values;
   return value !== undefined && more.length === 0 && isSane(value) ? value : undefined;
+}
+
+/** An address, with its port or without, `unknown`, or a made-up name (RFC 7239 section 6 has the same). */
+const HOP = /^[0-9A-Za-z.:_[\]%-]{1,64}$/;
+
+/** Proxies append on the right: what stands left of a hop that is none was not written by them. */
+function saneHops(list: string): string {
+  const hops = list
+    .split(',')
+    .map((hop) => hop.trim())
+    .filter((hop) => hop !== '');
+  return hops.slice(hops.findLastIndex((hop) => !HOP.test(hop)) + 1).join(', ');
 }
 
 function joined(values: readonly string[]): string {

@@ -87,7 +87,8 @@ function friendly(line: LogLine | undefined, appPort: number): string | undefine
   if (line === undefined) return undefined;
   if (line.msg === 'serving') return banner(portOf(line.listen), portOf(line.admin), appPort);
   if (line.msg === 'request') return requestLine(line);
-  return typeof line.level === 'number' && line.level >= 40 ? `  ! ${String(line.msg)}` : undefined;
+  const mend = line.wanted === undefined ? '' : `; use ${String(line.wanted)}`;
+  return typeof line.level === 'number' && line.level >= 40 ? `  ! ${String(line.msg)}${mend}` : undefined;
 }
 
 function banner(port: number, admin: number, appPort: number): string {

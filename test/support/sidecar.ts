@@ -105,7 +105,7 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
   };
 }
 
-export type RunOptions = Pick<SidecarOptions, 'env' | 'cwd' | 'node' | 'deadlineMs'>;
+export type RunOptions = Pick<SidecarOptions, 'env' | 'cwd' | 'node' | 'nodeArgs' | 'deadlineMs'>;
 
 /** Runs the program with these arguments until it exits by itself; rejects, and kills it, at the deadline (15000 ms). */
 export async function runToExit(

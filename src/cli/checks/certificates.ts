@@ -2,12 +2,13 @@
 // renewed, and which pair stands for a name that several have.
 
 import type { Config } from '../../config/config.ts';
-import { type Bundle, BundleError, kindOf, parseBundle } from '../../identity/bundle.ts';
-import { frozenMount } from '../../identity/disk/mounts.ts';
+import { type Bundle, kindOf, parseBundle } from '../../identity/bundle.ts';
+import { BundleError } from '../../identity/fault.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
 import { namesOf } from '../../identity/sni/names.ts';
 import { createTicketKeys } from '../../identity/tickets.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
+import { checkMount } from './mount.ts';
 import type { Verdict } from './verdict.ts';
 
 const DAY_MS = 86_400_000;
@@ -33,11 +34,12 @@ function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefin
     const text = `${together}: ${subject || 'no subject'}, ${keyKind}, chain of ${chainLength}`;
     const attention = warnings.map((warning): Verdict => ({ level: 'warning', text: warning.text }));
     const facts: Verdict[] = [{ level: 'ok', text }, dates(paths.cert, bundle), ...names(paths.cert, bundle)];
-    return { bundle, verdicts: [...facts, ...attention, ...mount(paths.cert)] };
+    const mounts = [...new Set([paths.cert, keyPath])].flatMap(checkMount);
+    return { bundle, verdicts: [...facts, ...attention, ...mounts] };
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
     const text = waits ? `${error.message}; --wait-for-cert waits for a pair that can be served` : error.message;
-    return { bundle: undefined, verdicts: [{ level: waits ? 'warning' : 'failed', text }, ...mount(paths.cert)] };
+    return { bundle: undefined, verdicts: [{ level: waits ? 'warning' : 'failed', text }, ...checkMount(paths.cert)] };
   }
 }
 
@@ -55,13 +57,6 @@ function dates(path: string, { notBefore, notAfter }: Bundle): Verdict {
 
 function names(path: string, { names }: Bundle): Verdict[] {
   return names === '' ? [] : [{ level: 'ok', text: `${path} names ${names}` }];
-}
-
-function mount(path: string): Verdict[] {
-  const frozen = frozenMount(path);
-  if (frozen === undefined) return [];
-  const text = `${frozen}, which never sees a renewal (subPath?); mount the whole volume as a directory`;
-  return [{ level: 'warning', text }];
 }
 
 /** Names that two pairs have: of the same kind of key, only the first of them is ever shown. */

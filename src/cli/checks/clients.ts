@@ -2,9 +2,10 @@
 
 import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
 import { isRestricted } from '../../identity/allow.ts';
-import { BundleError } from '../../identity/bundle.ts';
-import { isValidAt } from '../../identity/identity.ts';
+import { BundleError } from '../../identity/fault.ts';
+import { isValidAt } from '../../identity/pair.ts';
 import { readTrust } from '../../identity/trust.ts';
+import { checkMount } from './mount.ts';
 import type { Verdict } from './verdict.ts';
 
 /** Nothing where clients are asked for no certificate. */
@@ -27,6 +28,7 @@ export function checkClients(config: Config): readonly Verdict[] {
         };
       }),
       admitted(config, auth),
+      ...checkMount(clientCa),
     ];
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;

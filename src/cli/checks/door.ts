@@ -4,8 +4,8 @@
 import { AddressList, type Range } from '../../addresses.ts';
 import { capacityOf, readSystemLimits, type SystemLimits } from '../../capacity.ts';
 import type { Config } from '../../config/config.ts';
+import type { Verdict } from './verdict.ts';
 
-type Verdict = { readonly level: 'ok' | 'warning'; readonly text: string };
 type DoorConfig = Pick<Config, 'maxConnections' | 'trustForwarded' | 'proxyProtocol' | 'plaintext'>;
 
 /** Wider ranges than these are no one's own network. */

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../../certs/authority.ts';
-import { type Bundle, BundleError, type BundleFault, parseBundle } from '../../../src/identity/bundle.ts';
+import { type Bundle, parseBundle } from '../../../src/identity/bundle.ts';
+import { BundleError, type BundleFault } from '../../../src/identity/fault.ts';
 
 const authority = await createAuthority({ commonName: 'Root' });
 const middle = await authority.intermediate({ commonName: 'Middle' });

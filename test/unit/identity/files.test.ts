@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
-import { BundleError, type BundleFault } from '../../../src/identity/bundle.ts';
+import { BundleError, type BundleFault } from '../../../src/identity/fault.ts';
 import { type PairFiles, pairPaths, readPair } from '../../../src/identity/files.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 

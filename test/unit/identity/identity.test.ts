@@ -9,8 +9,9 @@ import { after, describe, test } from 'node:test';
 import { createSecureContext } from 'node:tls';
 import { createAuthority, type Issued } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
-import type { BundleFault } from '../../../src/identity/bundle.ts';
-import { type Identity, isValidAt, openIdentity, type Served } from '../../../src/identity/identity.ts';
+import type { BundleFault } from '../../../src/identity/fault.ts';
+import { type Identity, openIdentity } from '../../../src/identity/identity.ts';
+import { isValidAt, type Served } from '../../../src/identity/pair.ts';
 import type { SharedTls } from '../../../src/identity/tls-options.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 

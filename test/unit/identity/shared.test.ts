@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { createAuthority } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
-import { BundleError } from '../../../src/identity/bundle.ts';
+import { BundleError } from '../../../src/identity/fault.ts';
 import { openShared, type Shared, type SharedSettings } from '../../../src/identity/shared.ts';
 import type { SharedTls } from '../../../src/identity/tls-options.ts';
 

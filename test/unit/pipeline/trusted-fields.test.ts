@@ -30,6 +30,14 @@ describe('X-Forwarded-For of a trusted proxy', () => {
   tells('is one field at the end', [name, 'a, b', 'x-forwarded-for', 'c'], { [name]: ['a, b, c, 10.0.0.1'] });
   tells('counts as absent when empty', [name, '', name, ''], { [name]: ['10.0.0.1'] });
   tells('is the peer alone when absent', [], { [name]: ['10.0.0.1'] });
+  for (const hop of ['192.0.2.7:4711', '[2001:db8::1]:4711', '2001:db8::1', 'fe80::1%eth0', 'unknown', '_SEVKISEK'])
+    tells(`is kept as some proxies write it: ${hop}`, [name, hop], { [name]: [`${hop}, 10.0.0.1`] });
+  for (const bad of ['<script>alert(1)</script>', 'a b', '"', '\\', '192.0.2.7\u00ff', 'a'.repeat(65), '\u001b[31m'])
+    tells(`is kept after the last hop that is none, as ${JSON.stringify(bad)}`, [name, `a, ${bad}, b`, name, 'c'], {
+      [name]: ['b, c, 10.0.0.1'],
+    });
+  tells('counts as absent where its last hop is none', [name, 'a, <b>'], { [name]: ['10.0.0.1'] });
+  tells('loses empty members', [name, ', ,a,,b ,'], { [name]: ['a, b, 10.0.0.1'] });
   tells('does not count when Connection names it', [name, 'x', 'Connection', name], { [name]: ['10.0.0.1'] });
 });
 
