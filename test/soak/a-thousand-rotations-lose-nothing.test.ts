@@ -1,6 +1,7 @@
 // A thousand rotations as the kubelet does them, under HTTP/1.1, HTTP/2, WebSocket and gRPC load: no request fails, no
 // connection breaks, memory stays flat, and one directory is watched. Once with ECDSA keys, once with RSA and ECDSA in turn.
-// SOAK_ROTATIONS says how many (1000). `npm run test:soak`; a smaller version is in test/integration.
+// As many come before them, in which the runtime takes what it needs: Node 24 goes on growing for some 800. SOAK_ROTATIONS
+// says how many (1000). `npm run test:soak`; a smaller version is in test/integration.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -11,15 +12,10 @@ import { lows, type Sample, slope } from './memory.ts';
 import { startMixedApp, startMixedLoad } from './mixed-load.ts';
 
 const rotations = Number(process.env.SOAK_ROTATIONS ?? 1000);
-const warmUp = Math.floor(rotations * 0.3);
+const warmUp = rotations;
 const window = Math.max(1, Math.floor(rotations * 0.05));
-/** The goal. JavaScript's heap is held to it. */
-const goal = 2048;
-/**
- * What the resident set is held to: it grows on Node 24 without any rotation, too (measured: 5.7 KiB for the handshakes of one
- * rotation), and keeps what malloc's arenas do not give back. A context that was held would be more than this.
- */
-const mostResident = 24 * 1024;
+/** Bytes a rotation. A context that was held would be tens of KiB. */
+const mostGrowth = 2048;
 /** Collects often, so that what stays is what is held, not what was not collected yet. */
 const collecting = ['--expose-gc', '--import', 'data:text/javascript,setInterval(() => gc(), 1000).unref()'];
 
@@ -36,7 +32,7 @@ const sequences: Record<string, (stage: Stage) => Promise<(rotation: number) => 
 };
 
 for (const [what, sequence] of Object.entries(sequences)) {
-  test(`${rotations} rotations, ${what}`, { timeout: 600_000 }, async (t) => {
+  test(`${rotations} rotations, ${what}`, { timeout: 1_200_000 }, async (t) => {
     const stage = await setStage(t);
     const app = await startMixedApp();
     t.after(() => app.close());
@@ -53,7 +49,7 @@ for (const [what, sequence] of Object.entries(sequences)) {
       deadlineMs: 20_000,
     });
     const samples: Sample[] = [];
-    for (let rotation = 0; rotation < rotations; rotation += 1) {
+    for (let rotation = 0; rotation < warmUp + rotations; rotation += 1) {
       const pair = await next(rotation);
       await stage.volume.write(stage.files(pair));
       const taken = (): boolean => counts.serial === pair.serial.toLowerCase() || counts.failures.length > 0;
@@ -73,12 +69,12 @@ for (const [what, sequence] of Object.entries(sequences)) {
     const { failures, broken, serial: _, ...passed } = counts;
     const mebibytes = rssLows.map(({ y }) => (y / 2 ** 20).toFixed(1)).join(' ');
     t.diagnostic(
-      `${process.env.TEST_NODE ?? process.version}: ${rotations} rotations, ${JSON.stringify(passed)}, ${failures.length} failed, ${broken.length} broken`,
+      `${process.env.TEST_NODE ?? process.version}: ${warmUp} rotations and ${rotations} more, ${JSON.stringify(passed)}, ${failures.length} failed, ${broken.length} broken`,
     );
     t.diagnostic(
-      `RSS after warm-up, in MiB, window by window: ${mebibytes}; slope ${rss.toFixed(0)} B a rotation (goal ${goal}); heap slope ${heap.toFixed(0)} B; ${handles} watch handles`,
+      `RSS after warm-up, in MiB, window by window: ${mebibytes}; slope ${rss.toFixed(0)} B a rotation (at most ${mostGrowth}); heap slope ${heap.toFixed(0)} B; ${handles} watch handles`,
     );
-    assert.equal(metrics.sum('certificate_reloads_total', { result: 'success' }), rotations);
+    assert.equal(metrics.sum('certificate_reloads_total', { result: 'success' }), warmUp + rotations);
     assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed' }), 0);
     assert.equal(metrics.sum('handshake_failures_total'), 0);
     assert.equal(metrics.sum('failures_total'), 0);
@@ -86,8 +82,8 @@ for (const [what, sequence] of Object.entries(sequences)) {
     assert.equal(handles, 1);
     // Over fewer rotations the noise is larger than what is looked for.
     if (rotations < 500) return endsWell(sidecar);
-    assert.ok(heap < goal, `the heap grows by ${heap.toFixed(0)} bytes a rotation`);
-    assert.ok(rss < mostResident, `the resident set grows by ${rss.toFixed(0)} bytes a rotation`);
+    assert.ok(heap < mostGrowth, `the heap grows by ${heap.toFixed(0)} bytes a rotation`);
+    assert.ok(rss < mostGrowth, `the resident set grows by ${rss.toFixed(0)} bytes a rotation`);
     await endsWell(sidecar);
   });
 }
