@@ -27,7 +27,7 @@ export function openClients(config: Config, { log, now, observer }: ClientsOptio
   const auth = clientAuthOf(config);
   const rules = allowRulesOf(config);
   const { tlsMinVersion: minVersion, clientCa } = config;
-  const shared = openShared({ minVersion, clientCa, clientAuth: auth, rules: JSON.stringify(rules) }, observer);
+  const shared = openShared({ minVersion, clientCa, clientAuth: auth, rules: JSON.stringify(rules) }, now, observer);
   const admission = createAdmission(rules);
   if (auth !== 'off' && !admission.restricted)
     log.warn({ clientCa, clientAuth: auth }, 'no allow rule: every certificate of the client CA is admitted');

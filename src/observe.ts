@@ -3,9 +3,9 @@
 
 import type { Clock, Exchange } from './exchange.ts';
 import { fieldValue } from './headers.ts';
+import { isValidAt } from './identity/dates.ts';
 import type { IdentityObserver } from './identity/identity.ts';
-import type { PairState } from './identity/pair.ts';
-import { isValidAt, type Served } from './identity/pair.ts';
+import type { PairState, Served } from './identity/pair.ts';
 import type { TrustObserver } from './identity/shared.ts';
 import type { Trust } from './identity/trust.ts';
 import type { WatchObserver } from './identity/watch.ts';
@@ -82,8 +82,12 @@ function round(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
+/** Of lines that tell of one client each: enough to find it, and no more than a log can take. */
+const MOST_A_MINUTE = 100;
+
 export function observeConnections(log: Log, metrics: Metrics, clock: Clock): ListenerObserver {
   const seldom = createSeldom(clock);
+  const often = createSeldom(clock, MOST_A_MINUTE);
   return {
     connected: (protocol) => metrics.connections.inc({ protocol }),
     handshake: (version, resumed) => metrics.handshakes.inc({ version, resumed: String(resumed) }),
@@ -95,11 +99,13 @@ export function observeConnections(log: Log, metrics: Metrics, clock: Clock): Li
     },
     clientRefused({ reason, subject, verdict }, client) {
       metrics.clientsRejected.inc({ reason });
-      log.warn({ reason, subject, detail: verdict, client }, 'client certificate refused');
+      often(reason, (times) => {
+        log.warn({ reason, subject, detail: verdict, client, times }, 'client certificate refused');
+      });
     },
     sessionFailed(fault, detail, client) {
       metrics.rejected.inc({ reason: fault });
-      log.warn({ reason: fault, detail, client }, 'HTTP/2 session ended');
+      often(fault, (times) => log.warn({ reason: fault, detail, client, times }, 'HTTP/2 session ended'));
     },
   };
 }
@@ -130,6 +136,11 @@ export function observeIdentity(log: Log, metrics: Metrics, now: () => Date): Id
       metrics.reloads.inc({ result: 'failed', reason });
       log.error({ name, reason, detail: message }, 'certificate not reloaded; the old one is still served');
     },
+    restored: (name) => log.info({ name }, 'the files hold again the certificate that is served'),
+    aged(served) {
+      if (isValidAt(served.bundle, now())) log.info({ name: served.name }, 'the certificate is within its dates now');
+      warnOfDates(served, log, now());
+    },
     differs: (name, differs) => metrics.differs.set({ name }, differs ? 1 : 0),
   };
 }
@@ -153,9 +164,10 @@ export function observeTrust(log: Log, metrics: Metrics, now: () => Date): Trust
       warnOfAuthorities(trust, name, log, now());
     },
     refused(reason, message, name) {
-      metrics.reloads.inc({ result: 'failed', reason });
+      metrics.reloads.inc({ result: 'failed', reason: `client_ca_${reason}` });
       log.error({ reason, detail: message, clientCa: name }, 'client CA not reloaded; the old one stays');
     },
+    restored: (name) => log.info({ clientCa: name }, 'the file holds again the client CA that is in force'),
     differs: (differs, name) => metrics.differs.set({ name }, differs ? 1 : 0),
   };
 }
@@ -164,7 +176,7 @@ function warnOfAuthorities({ certificates, frozen }: Trust, clientCa: string, lo
   for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
     log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
   if (frozen !== undefined)
-    log.warn({ clientCa, reason: 'subpath_mount', detail: frozen }, 'the client CA never sees a renewal');
+    log.warn({ clientCa, reason: 'subpath_mount', detail: frozen }, 'the client CA is used, but needs attention');
 }
 
 export function observeWatch(log: Log, metrics: Metrics): WatchObserver {

@@ -85,7 +85,7 @@ export async function startSidecar(
   });
   const { upstream, plaintext } = config;
   const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
-  const about = { version, now, upstream: upstreamName(upstream), pairs: identity.pairs };
+  const about = { version, now, upstream: upstreamName(upstream), pairs: identity.pairs, trust: shared };
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about });
   const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
   if (!(await identity.whenServed(stopping))) {

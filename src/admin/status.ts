@@ -1,7 +1,9 @@
 // What GET /status tells, for people and scripts: it is put together from what is served and counted at that moment,
 // never from what stands on disk. No key, nothing of any request.
 
+import { isValidAt } from '../identity/dates.ts';
 import type { PairState, Served } from '../identity/pair.ts';
+import type { TrustState } from '../identity/shared.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
 import type { AppHealth } from './health.ts';
 
@@ -11,6 +13,7 @@ export type About = {
   /** The app's address, as it is called in messages. */
   readonly upstream: string;
   readonly pairs: readonly PairState[];
+  readonly trust: { readonly clientCa: TrustState | undefined };
 };
 
 export interface Activity {
@@ -25,7 +28,7 @@ export type StatusOptions = {
 };
 
 export function createStatus({ state, app, metrics, about }: StatusOptions): () => Promise<object> {
-  const { version, now, upstream, pairs } = about;
+  const { version, now, upstream, pairs, trust } = about;
   const started = now();
   return async () => ({
     version,
@@ -39,6 +42,7 @@ export function createStatus({ state, app, metrics, about }: StatusOptions): () 
     app: { upstream, accepts: await app.accepts() },
     ...metrics.activity(),
     certificates: pairs.map((pair) => certificateStatus(pair, now())),
+    clientCa: trust.clientCa === undefined ? null : authorityStatus(trust.clientCa, now()),
   });
 }
 
@@ -53,7 +57,12 @@ function certificateStatus({ name, served, differs, lastReload }: PairState, now
 
 function servedStatus({ bundle, source, since, warnings }: Served, now: Date): object {
   const { subject, issuer, names, serial, sha256, notBefore, notAfter, keyKind, chainLength } = bundle;
-  const withinDates = notBefore <= now && now < notAfter;
+  const withinDates = isValidAt(bundle, now);
   const facts = { subject, issuer, names: names === '' ? [] : names.split(', '), serial, sha256, keyKind, chainLength };
   return { ...facts, notBefore, notAfter, withinDates, source, since, warnings };
+}
+
+function authorityStatus({ name, trust, since, differs, lastReload }: TrustState, now: Date): object {
+  const authorities = trust.certificates.map((one) => ({ ...one, withinDates: isValidAt(one, now) }));
+  return { name, sha256: trust.digest, authorities, since, diskDiffers: differs, lastReload: lastReload ?? null };
 }

@@ -1,6 +1,6 @@
-// Reads a certificate and its key as one consistent pair; a certificate's file that holds a key is the whole pair. A Secret volume is swapped by renaming its `..data` link
-// to a new directory (Kubernetes' AtomicWriter), so both files are read from the one directory that the link names,
-// and the link is read again afterwards. It parses nothing.
+// Reads a certificate and its key as one consistent pair; a certificate's file that holds a key is the whole pair. A Secret
+// volume is swapped by renaming its `..data` link to a new directory (Kubernetes' AtomicWriter), so both files are read
+// from the one directory that the link names, and the link is read again afterwards. It parses nothing.
 
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';

@@ -48,12 +48,13 @@ export function openIdentity(options: IdentityOptions): Identity {
   const publish = (): void => {
     const served = pairs.flatMap((pair) => pair.served ?? []);
     if (!isSome(served)) return;
-    tls = createChoice(served);
+    tls = createChoice(served, options.now());
     for (const listener of listeners) listener(tls);
   };
   const reload = (): boolean => {
     const { taken } = takeAll(pairs, shared);
-    if (taken) publish();
+    const aged = pairs.filter((pair) => pair.age());
+    if (taken || aged.length > 0) publish();
     return taken;
   };
   const { problems } = takeAll(pairs, shared);
@@ -71,7 +72,7 @@ export function openIdentity(options: IdentityOptions): Identity {
       return pairs.every(({ served, differs }) => served !== undefined && !differs);
     },
     rebuild(next) {
-      const rebuilt = pairs.map(({ served }) => served && tlsOptions(served.bundle, next));
+      const rebuilt = pairs.map(({ served }) => served && tlsOptions(served.bundle, next, served.name));
       shared = next;
       for (const [at, pair] of pairs.entries()) pair.withTls(rebuilt[at] ?? {});
       publish();

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, type BundleWarning, parseBundle } from './bundle.ts';
+import { isValidAt } from './dates.ts';
 import { frozenMount } from './disk/mounts.ts';
 import { BundleError, type BundleFault } from './fault.ts';
 import { type PairFiles, type PairPaths, readPair } from './files.ts';
@@ -20,10 +21,10 @@ export type Served = {
   readonly warnings: readonly BundleWarning[];
 };
 
-/** How the last attempt to take a changed pair ended; `reason` is a fault, or `changed`. */
+/** How the last attempt to take a changed file ended; `restored`: after a fault it holds again what is in force. */
 export type LastReload = {
   readonly result: 'success' | 'failed';
-  readonly reason: BundleFault | 'changed';
+  readonly reason: BundleFault | 'changed' | 'restored';
   readonly detail: string;
   readonly at: Date;
 };
@@ -37,6 +38,10 @@ export interface PairObserver {
   reloaded(served: Served, previous: Served): void;
   /** A changed pair was refused; called once for each content and reason. */
   refused(name: string, fault: BundleFault, message: string): void;
+  /** The files hold again what is served, after something that was refused. */
+  restored(name: string): void;
+  /** What is served has left its dates, or come into them. */
+  aged(served: Served): void;
   /** Whether the files hold something else than is served. */
   differs(name: string, differs: boolean): void;
 }
@@ -59,6 +64,8 @@ export class Pair implements PairState {
   /** What was refused last, so that it is told once. */
   #refusal = '';
   #differs = false;
+  /** Whether what is served was within its dates at the last look. */
+  #valid = false;
   #lastReload: LastReload | undefined;
 
   constructor(paths: PairPaths, now: () => Date, observer: PairObserver) {
@@ -88,6 +95,7 @@ export class Pair implements PairState {
       digest = digestOf(files);
       const previous = this.#served;
       if (digest !== this.#digest) this.#publish(this.#judge(files, shared), digest);
+      else if (this.#refusal !== '') this.#restore();
       this.#settle();
       return this.#served !== previous;
     } catch (error) {
@@ -96,6 +104,16 @@ export class Pair implements PairState {
       if (this.#served === undefined) throw error;
       return false;
     }
+  }
+
+  /** Looks at the clock: true when what is served has left its dates, or come into them, since the last look. */
+  age(): boolean {
+    if (this.#served === undefined) return false;
+    const valid = isValidAt(this.#served.bundle, this.#now());
+    if (valid === this.#valid) return false;
+    this.#valid = valid;
+    this.#observer.aged(this.#served);
+    return true;
   }
 
   /** The same pair with other settings. */
@@ -107,9 +125,10 @@ export class Pair implements PairState {
     const { cert: certPath } = this.#paths;
     const bundle = parseBundle({ certPath, keyPath: files.keyPath, cert: files.cert, key: files.key });
     if (this.#served !== undefined) judgeDates(certPath, bundle, this.#served.bundle, this.#now());
-    const tls = tlsOptions(bundle, shared);
+    const tls = tlsOptions(bundle, shared, certPath);
     const frozen = frozenMount(certPath) ?? frozenMount(files.keyPath);
-    const warnings = frozen === undefined ? bundle.warnings : [...bundle.warnings, subPathWarning(frozen)];
+    const subPath: BundleWarning[] = frozen === undefined ? [] : [{ word: 'subpath_mount', text: frozen }];
+    const warnings = [...bundle.warnings, ...subPath];
     return { name: this.name, bundle, tls, source: files.source, since: this.#now(), warnings };
   }
 
@@ -117,9 +136,15 @@ export class Pair implements PairState {
     const previous = this.#served;
     this.#served = served;
     this.#digest = digest;
+    this.#valid = isValidAt(served.bundle, served.since);
     if (previous === undefined) return this.#observer.opened(served);
     this.#lastReload = { result: 'success', reason: 'changed', detail: '', at: served.since };
     this.#observer.reloaded(served, previous);
+  }
+
+  #restore(): void {
+    this.#lastReload = { result: 'success', reason: 'restored', detail: '', at: this.#now() };
+    this.#observer.restored(this.name);
   }
 
   #settle(): void {
@@ -148,11 +173,6 @@ function digestOf({ cert, key }: PairFiles): string {
   return createHash('sha256').update(cert).update('\0').update(key).digest('hex');
 }
 
-function subPathWarning(frozen: string): BundleWarning {
-  const text = `${frozen}, which never sees a renewal; mount the whole volume as a directory`;
-  return { word: 'subpath_mount', text };
-}
-
 /** A pair outside its dates never replaces one inside them. */
 function judgeDates(path: string, next: Bundle, served: Bundle, now: Date): void {
   if (!isValidAt(served, now)) return;
@@ -162,9 +182,4 @@ function judgeDates(path: string, next: Bundle, served: Bundle, now: Date): void
     const from = next.notBefore.toISOString();
     throw new BundleError('not_yet_valid', `the certificate in ${path} is not valid before ${from}`);
   }
-}
-
-/** Whether the moment lies within the certificate's dates. */
-export function isValidAt({ notBefore, notAfter }: Pick<Bundle, 'notBefore' | 'notAfter'>, moment: Date): boolean {
-  return notBefore <= moment && moment < notAfter;
 }

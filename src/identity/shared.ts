@@ -3,10 +3,10 @@
 // that no resumed session gets past what has changed (CVE-2025-23419 and CVE-2025-68121 are this fault elsewhere).
 // A new state is in force as a whole or not at all; whatever is wrong with a new CA, the old one stays.
 
-import { createHash } from 'node:crypto';
 import { ConfigError } from '../errors.ts';
 import { BundleError, type BundleFault } from './fault.ts';
-import { createTicketKeys } from './tickets.ts';
+import type { LastReload } from './pair.ts';
+import { createTicketKeys, sessionContextOf } from './tickets.ts';
 import type { SharedTls } from './tls-options.ts';
 import { readTrust, type Trust } from './trust.ts';
 
@@ -26,12 +26,27 @@ export interface TrustObserver {
   reloaded(trust: Trust, path: string): void;
   /** A changed file was refused; called once for each content and reason. */
   refused(fault: BundleFault, message: string, path: string): void;
+  /** The file holds again what is in force, after something that was refused. */
+  restored(path: string): void;
   /** Whether the file holds something else than is in force. */
   differs(differs: boolean, path: string): void;
 }
 
+/** What is told of the client CA. */
+export type TrustState = {
+  /** The path of --client-ca. */
+  readonly name: string;
+  readonly trust: Trust;
+  /** Clients are verified by it. */
+  readonly since: Date;
+  readonly differs: boolean;
+  readonly lastReload: LastReload | undefined;
+};
+
 export interface Shared {
   readonly current: SharedTls;
+  /** Undefined where clients are asked for no certificate. */
+  readonly clientCa: TrustState | undefined;
   /** Who puts each new state into force. It may throw a BundleError: then the old state stays. */
   publishTo(publish: (next: SharedTls) => void): void;
   /** Looks at the CA file now. True when clients are verified by another one from now on. */
@@ -42,13 +57,13 @@ export interface Shared {
 }
 
 /** Throws a ConfigError when the CA file cannot be used. */
-export function openShared(settings: SharedSettings, observer: TrustObserver): Shared {
+export function openShared(settings: SharedSettings, now: () => Date, observer: TrustObserver): Shared {
   const { clientCa: path, clientAuth, rules } = settings;
   if (path === undefined || clientAuth === 'off')
-    return new SharedState(settings, { trust: undefined, rules }, observer);
+    return new SharedState(settings, { trust: undefined, rules }, now, observer);
   const trust = first(path);
   observer.trusted(trust, path);
-  return new SharedState(settings, { trust, rules }, observer);
+  return new SharedState(settings, { trust, rules }, now, observer);
 }
 
 type State = { readonly trust: Trust | undefined; readonly rules: string };
@@ -56,16 +71,29 @@ type State = { readonly trust: Trust | undefined; readonly rules: string };
 class SharedState implements Shared {
   current: SharedTls;
   readonly #settings: SharedSettings;
+  readonly #now: () => Date;
   readonly #observer: TrustObserver;
   #state: State;
   #publish: (next: SharedTls) => void = () => {};
   #refusal = '';
+  #since: Date;
+  #differs = false;
+  #lastReload: LastReload | undefined;
 
-  constructor(settings: SharedSettings, state: State, observer: TrustObserver) {
+  constructor(settings: SharedSettings, state: State, now: () => Date, observer: TrustObserver) {
+    this.#now = now;
+    this.#since = now();
     this.#settings = settings;
     this.#observer = observer;
     this.#state = state;
     this.current = this.#make(state);
+  }
+
+  get clientCa(): TrustState | undefined {
+    const { clientCa: name } = this.#settings;
+    const { trust } = this.#state;
+    if (name === undefined || trust === undefined) return undefined;
+    return { name, trust, since: this.#since, differs: this.#differs, lastReload: this.#lastReload };
   }
 
   publishTo(publish: (next: SharedTls) => void): void {
@@ -79,9 +107,7 @@ class SharedState implements Shared {
       return this.#take(path);
     } catch (error) {
       if (!(error instanceof BundleError)) throw error;
-      this.#observer.differs(true, path);
-      if (error.message !== this.#refusal) this.#observer.refused(error.fault, error.message, path);
-      this.#refusal = error.message;
+      this.#refuse(error, path);
       return false;
     }
   }
@@ -97,11 +123,28 @@ class SharedState implements Shared {
   #take(path: string): boolean {
     const trust = readTrust(path);
     const changed = trust.digest !== this.#state.trust?.digest;
+    const restored = !changed && this.#refusal !== '';
     if (changed) this.#enter({ ...this.#state, trust });
     this.#refusal = '';
+    this.#differs = false;
     this.#observer.differs(false, path);
-    if (changed) this.#observer.reloaded(trust, path);
-    return changed;
+    if (!changed && !restored) return false;
+    const at = this.#now();
+    this.#lastReload = { result: 'success', reason: changed ? 'changed' : 'restored', detail: '', at };
+    if (restored) this.#observer.restored(path);
+    if (!changed) return false;
+    this.#since = at;
+    this.#observer.reloaded(trust, path);
+    return true;
+  }
+
+  #refuse({ fault, message }: BundleError, path: string): void {
+    this.#differs = true;
+    this.#observer.differs(true, path);
+    if (message === this.#refusal) return;
+    this.#refusal = message;
+    this.#lastReload = { result: 'failed', reason: fault, detail: message, at: this.#now() };
+    this.#observer.refused(fault, message, path);
   }
 
   #enter(state: State): void {
@@ -115,7 +158,7 @@ class SharedState implements Shared {
     const { minVersion, clientAuth } = this.#settings;
     return {
       ticketKeys: createTicketKeys(),
-      sessionIdContext: contextOf(clientAuth, trust?.digest ?? '', rules),
+      sessionIdContext: sessionContextOf(clientAuth, trust?.digest ?? '', rules),
       minVersion: minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
       trust: trust && { ca: trust.ca, required: clientAuth === 'require' },
     };
@@ -129,9 +172,4 @@ function first(path: string): Trust {
     if (!(error instanceof BundleError)) throw error;
     throw new ConfigError([`--client-ca: ${error.message}`], { cause: error });
   }
-}
-
-/** OpenSSL takes at most 32 bytes, and compares them before it resumes. */
-function contextOf(...parts: string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

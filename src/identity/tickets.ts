@@ -2,7 +2,7 @@
 // rotation of the certificate; so they are made here and given to each context. Node holds one set: when it is replaced,
 // the tickets of the old one are worth nothing any more, and their clients shake hands in full, once.
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /**
  * How long one set is used: whoever learns it can read what was resumed with it (RFC 9325 section 7.4). A ticket lives for
@@ -14,4 +14,9 @@ export const TICKET_KEYS_MS = 12 * 3_600_000;
 /** 48 bytes, as tls.Server takes them. */
 export function createTicketKeys(): Buffer {
   return randomBytes(48);
+}
+
+/** Whatever a session depends on, as a session id context: OpenSSL takes at most 32 bytes, and compares them. */
+export function sessionContextOf(...parts: string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

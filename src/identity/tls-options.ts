@@ -5,6 +5,7 @@ import { constants } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import type { Bundle } from './bundle.ts';
 import { BundleError } from './fault.ts';
+import { sessionContextOf } from './tickets.ts';
 
 /** AES-128 first: no practical weakness, and cheaper than 256 for every byte. */
 const CIPHERS = [
@@ -27,15 +28,18 @@ const VERIFIED_SESSION_SECONDS = 600;
 /** What every context has in common, whatever pair it serves. */
 export type SharedTls = {
   readonly ticketKeys: Buffer;
-  /** At most 32 bytes; a session of another one is not resumed. */
+  /** A session of another one is not resumed. */
   readonly sessionIdContext: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** Where clients are asked for a certificate: by whom it must be issued (PEM), and whether they must have one. */
   readonly trust?: { readonly ca: string; readonly required: boolean } | undefined;
 };
 
-/** Throws a BundleError (`rejected`) when OpenSSL does not take the pair, as for an RSA key below its security level. */
-export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
+/**
+ * `name` is the pair's: a session of one name is not resumed at another (RFC 6066 section 3). Throws a BundleError
+ * (`rejected`) when OpenSSL does not take the pair, as for an RSA key below its security level.
+ */
+export function tlsOptions(bundle: Bundle, shared: SharedTls, name: string): TlsOptions {
   const { trust } = shared;
   const options: TlsOptions = {
     cert: bundle.cert,
@@ -48,7 +52,7 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls): TlsOptions {
     maxVersion: 'TLSv1.3',
     ecdhCurve: 'auto',
     ticketKeys: shared.ticketKeys,
-    sessionIdContext: shared.sessionIdContext,
+    sessionIdContext: sessionContextOf(shared.sessionIdContext, name),
     sessionTimeout: trust === undefined ? SESSION_SECONDS : VERIFIED_SESSION_SECONDS,
     ...(trust !== undefined && clientOptions(trust)),
   };

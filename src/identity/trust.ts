@@ -15,7 +15,7 @@ export type Trust = {
   readonly certificates: readonly TrustedCertificate[];
   /** SHA-256 of `ca`, lower-case hex. */
   readonly digest: string;
-  /** Why the file never sees a renewal, as a phrase, if so. */
+  /** Why the file never sees a renewal, if so. */
   readonly frozen: string | undefined;
 };
 

@@ -12,19 +12,22 @@ const HOST_NAME = 0;
 
 /** A browser's has up to 2 KiB, one with the ticket of a long client certificate 6; OpenSSL itself takes 128. */
 const MAX_HELLO_BYTES = 16 * 1024;
-/** Clients split one in two, to get past middleboxes. Whoever makes crumbs of it is not read over and over again. */
-const MAX_RECORDS = 16;
+/** Some clients split one, to get past middleboxes. Whoever makes crumbs of it is not read over and over again. */
+const MAX_RECORDS = 64;
 
-/** '' where the client asks for no name; undefined when more bytes are needed. */
+/**
+ * '' where the client asks for no name; undefined when more bytes are needed. Of a message that is too long, or that breaks
+ * off, it is the name in what is there.
+ */
 export function serverNameOf(bytes: Buffer): string | undefined {
   const { handshake, goesOn } = handshakeIn(bytes);
   if (handshake.length > 0 && handshake[0] !== CLIENT_HELLO) return '';
   const end = handshake.length < MESSAGE_HEADER_BYTES ? Infinity : MESSAGE_HEADER_BYTES + handshake.readUIntBE(1, 3);
-  if (handshake.length >= end) return nameIn(handshake.subarray(MESSAGE_HEADER_BYTES, end));
-  return goesOn && bytes.length < MAX_HELLO_BYTES ? undefined : '';
+  if (handshake.length < end && goesOn && bytes.length < MAX_HELLO_BYTES) return undefined;
+  return nameIn(handshake.subarray(MESSAGE_HEADER_BYTES, end));
 }
 
-/** What the records hold, the last of them perhaps in part, up to one of another kind, an empty one or one too many. */
+/** What the records hold, the last of them perhaps in part, up to one of another kind or one too many. */
 function handshakeIn(bytes: Buffer): { handshake: Buffer; goesOn: boolean } {
   const records = new Cursor(bytes);
   const fragments: Buffer[] = [];
@@ -32,7 +35,7 @@ function handshakeIn(bytes: Buffer): { handshake: Buffer; goesOn: boolean } {
     const type = records.number(1);
     records.skip(VERSION_BYTES);
     const length = records.number(2);
-    if (type !== HANDSHAKE_RECORD || length === 0 || fragments.length === MAX_RECORDS)
+    if (type !== HANDSHAKE_RECORD || fragments.length === MAX_RECORDS)
       return { handshake: Buffer.concat(fragments), goesOn: false };
     fragments.push(records.take(length));
   }
@@ -45,7 +48,8 @@ function nameIn(message: Buffer): string {
   hello.vector(1); // legacy_session_id
   hello.vector(2); // cipher_suites
   hello.vector(1); // legacy_compression_methods
-  const extensions = new Cursor(hello.vector(2));
+  // Of a message that breaks off, as many extensions as are there.
+  const extensions = new Cursor(hello.take(hello.number(2)));
   while (extensions.left > 0) {
     const type = extensions.number(2);
     const content = extensions.vector(2);
@@ -63,6 +67,8 @@ function hostIn(extension: Buffer): string {
   }
   return '';
 }
+
+const NOTHING = Buffer.alloc(0);
 
 /** Beyond the end there is nothing: no bytes, and the number 0. Each step moves on, so that a loop over `left` ends. */
 class Cursor {
@@ -93,8 +99,10 @@ class Cursor {
     return taken.length < length ? 0 : taken.readUIntBE(0, length);
   }
 
-  /** What follows a length of as many bytes. */
+  /** What follows a length of as many bytes: all of it, or nothing. */
   vector(lengthBytes: number): Buffer {
-    return this.take(this.number(lengthBytes));
+    const length = this.number(lengthBytes);
+    const taken = this.take(length);
+    return taken.length === length ? taken : NOTHING;
   }
 }

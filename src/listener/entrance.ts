@@ -21,8 +21,8 @@ export interface EntranceEvents {
   refused(entrance: Entrance, fault: EntranceFault): void;
   /** It left: in the middle of its first bytes, or without any but a PROXY header, as a TCP probe does. */
   left(begun: boolean): void;
-  /** Nothing came before the deadline, or not the whole handshake. */
-  late(entrance: Entrance): void;
+  /** Ended by us: nothing came before the deadline, or not the whole handshake, or clients are verified by another CA. */
+  cut(entrance: Entrance, reason: 'timeout' | 'client_ca_changed'): void;
 }
 
 export type EntranceOptions = {
@@ -38,7 +38,7 @@ export type EntranceOptions = {
 const TLS_HANDSHAKE_RECORD = 0x16;
 
 export class Entrance implements OpenConnection {
-  readonly protocol = 'unknown';
+  readonly protocol = 'handshake';
   readonly deadlineMs: number;
   readonly socket: Socket;
   /** The TCP peer. */
@@ -75,18 +75,13 @@ export class Entrance implements OpenConnection {
   // ---- OpenConnection
 
   expire(): void {
-    const wasReady = this.#settled;
-    if (!wasReady && this.#headerOwed) this.#refuse('proxy_header_timeout');
-    else {
-      this.#settled = true;
-      this.#events.late(this);
-      this.socket.destroy();
-    }
+    if (!this.#settled && this.#headerOwed) this.#refuse('proxy_header_timeout');
+    else this.#cut('timeout');
   }
 
   /** A handshake that is under way verifies its client by what it began with. */
   retire(): void {
-    if (this.#settled) this.socket.destroy();
+    if (this.#settled) this.#cut('client_ca_changed');
   }
 
   drain(): void {
@@ -135,6 +130,13 @@ export class Entrance implements OpenConnection {
   #refuse(fault: EntranceFault): void {
     this.#settled = true;
     this.#events.refused(this, fault);
+    this.socket.destroy();
+  }
+
+  #cut(reason: 'timeout' | 'client_ca_changed'): void {
+    if (this.socket.destroyed) return;
+    this.#settled = true;
+    this.#events.cut(this, reason);
     this.socket.destroy();
   }
 

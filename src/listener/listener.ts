@@ -73,8 +73,8 @@ export function createListener(options: ListenerOptions): Listener {
   const certificates = options.clientCertificates && new ClientCertificateReader(options.clientCertificates);
   /** Who is between the first byte and the end of the handshake. */
   const shaking = new Map<string, Entrance>();
-  /** Handshakes that were late: Node tells of each once more, as of a client that has reset. */
-  let late = 0;
+  /** Handshakes that we have ended: Node tells of each once more, as of a client that has reset. */
+  let cut = 0;
   const shaken = (socket: TLSSocket): void => {
     const entrance = shaking.get(endsOf(socket));
     // It has left already.
@@ -98,7 +98,7 @@ export function createListener(options: ListenerOptions): Listener {
     entrance.leave();
   };
   const failed = (error: Error, socket: TLSSocket): void => {
-    if (late > 0 && errorCode(error) === 'ECONNRESET') return void late--;
+    if (cut > 0 && errorCode(error) === 'ECONNRESET') return void cut--;
     const refusal = certificates?.failed(error, socket);
     if (refusal !== undefined) {
       const client = shaking.get(endsOf(socket))?.remoteAddress ?? canonicalAddress(socket.remoteAddress ?? '') ?? '';
@@ -130,9 +130,9 @@ export function createListener(options: ListenerOptions): Listener {
     },
     refused: ({ peerAddress }, fault) => observer.refused(fault, peerAddress),
     left: (begun) => (begun ? observer.handshakeFailed('client_left') : observer.left()),
-    late({ socket }) {
-      observer.handshakeFailed('timeout');
-      if (shaking.has(endsOf(socket))) late++;
+    cut({ socket }, reason) {
+      observer.handshakeFailed(reason);
+      if (shaking.has(endsOf(socket))) cut++;
     },
   };
 

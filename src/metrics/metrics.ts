@@ -9,6 +9,8 @@ import { FastHistogram } from './fast-histogram.ts';
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'other'] as const;
 const OTHER = METHODS.length - 1;
 const PROTOCOLS = ['http/1.1', 'http/1.0', 'h2'] as const;
+/** Of open connections. */
+const STATES = ['handshake', 'http/1.1', 'h2'];
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** Gauges by nature, named like counters: they would mislead every rate(). */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -88,9 +90,14 @@ export function createMetrics(build: BuildInfo) {
     'reason',
     'side',
   ]);
-  gauge('connections_active', 'Open client connections, by protocol.', ['protocol'], function () {
-    for (const protocol of ['http/1.1', 'h2']) this.set({ protocol }, countConnections(protocol));
-  });
+  gauge(
+    'connections_active',
+    'Open client connections, by protocol; handshake: not known yet.',
+    ['protocol'],
+    function () {
+      for (const protocol of STATES) this.set({ protocol }, countConnections(protocol));
+    },
+  );
   const connections = counter(
     'connections_total',
     'Client connections that were accepted, by protocol; none: it left before its first byte.',
@@ -180,7 +187,7 @@ export function createMetrics(build: BuildInfo) {
     },
     /** For /status: what is going on now. */
     activity: () => ({
-      connections: Object.fromEntries(['http/1.1', 'h2'].map((protocol) => [protocol, countConnections(protocol)])),
+      connections: Object.fromEntries(STATES.map((protocol) => [protocol, countConnections(protocol)])),
       requestsInFlight: inFlight,
     }),
     exchangeStarted(): void {

@@ -76,7 +76,7 @@ function only(values: readonly string[], isSane: (value: string) => boolean): st
 }
 
 /** An address, with its port or without, `unknown`, or a made-up name (RFC 7239 section 6 has the same). */
-const HOP = /^[0-9A-Za-z.:_[\]%-]{1,64}$/;
+const HOP = /^(?=.*[0-9A-Za-z])[0-9A-Za-z.:_[\]%-]{1,64}$/;
 
 /** Proxies append on the right: what stands left of a hop that is none was not written by them. */
 function saneHops(list: string): string {

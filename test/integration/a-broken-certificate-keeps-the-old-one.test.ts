@@ -32,8 +32,8 @@ const faults: Fault[] = [
   },
   {
     what: 'a truncated key',
-    reason: 'no_key',
-    says: /tls\.key holds no complete PEM private key/,
+    reason: 'malformed_key',
+    says: /tls\.key is cut off/,
     files: (_, next) => ({ 'tls.crt': next.chain, 'tls.key': next.key.slice(0, 100) }),
   },
   {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { connect as connectHttp2 } from 'node:http2';
+import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAuthority, type Issued } from '../../certs/authority.ts';
@@ -75,6 +76,55 @@ test('HTTP/2: the client is told to go, and what is in flight comes whole', asyn
   await endsWell(sidecar);
 });
 
+for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`a handshake that is under way is cut: it began with the old one (${version})`, async (t) => {
+    const { sidecar, change } = await begin(t);
+    // What the client sends after its first message waits until the CA has changed.
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let held = 0;
+    const relay = createServer((near) => {
+      const far = connectTcp({ port: sidecar.port, host: '127.0.0.1' });
+      for (const end of [near, far])
+        end.on('error', () => {}).on('close', () => void [near, far].map((s) => s.destroy()));
+      far.pipe(near);
+      near.once('data', (hello) => {
+        far.write(hello);
+        near.on('data', async (bytes) => {
+          held += bytes.length;
+          await released;
+          far.write(bytes);
+        });
+      });
+    });
+    t.after(() => relay.close());
+    relay.listen(0, '127.0.0.1');
+    await once(relay, 'listening');
+    const { port } = relay.address() as AddressInfo;
+    const { chain: cert, key } = web;
+    const opening = connect({ port, cert, key, minVersion: version, maxVersion: version }).then(
+      async (client) => {
+        client.send(get);
+        await client.closed;
+        return client.received.length;
+      },
+      () => 0,
+    );
+    await eventually(() => held > 0, { what: 'the rest of the handshake' });
+    await change(two.pem);
+    release();
+    assert.equal(await opening, 0);
+    const counted = async (): Promise<boolean> =>
+      (await readMetrics(sidecar)).sum('handshake_failures_total', { reason: 'client_ca_changed' }) === 1;
+    await eventually(counted, { what: 'the failure' });
+    assert.equal((await readMetrics(sidecar)).sum('handshake_failures_total'), 1);
+    assert.equal((await readMetrics(sidecar)).sum('handshakes_total'), 0);
+    await endsWell(sidecar);
+  });
+}
+
 test('a client without a certificate, where one is only asked for, is left alone', async (t) => {
   const { app, sidecar, change } = await begin(t, ['--client-auth', 'request']);
   const client = await connect({ port: sidecar.port });
@@ -121,7 +171,7 @@ for (const [what, content, reason] of wrong) {
     }
     const metrics = await readMetrics(sidecar);
     assert.equal(metrics.sum('certificate_disk_differs', { name: caFile }), 1);
-    assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason }), 1);
+    assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason: `client_ca_${reason}` }), 1);
     await change(two.pem);
     await kept.closed;
     const next = await open(other);

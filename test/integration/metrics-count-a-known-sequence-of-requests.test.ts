@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
 import { startGatedApp } from '../support/gated-app.ts';
+import { eventually } from '../support/poll.ts';
 import { connect, connectPlain, type RawClient } from '../support/raw-client.ts';
 import { endsWell, forwarders, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
 
@@ -93,7 +94,15 @@ test('gauges: what is open, what is in flight, whom the certificate belongs to',
   const clients = await Promise.all([1, 2, 3].map(() => connect({ port: sidecar.port })));
   clients[0]?.send(request('GET', '/'));
   const { response } = await app.waitFor(1);
-  const during = await readMetrics(sidecar);
+  const silent = await connectPlain({ port: sidecar.port });
+  const during = await eventually(
+    async () => {
+      const seen = await readMetrics(sidecar);
+      return seen.sum('connections_active', { protocol: 'handshake' }) === 1 && seen;
+    },
+    { what: 'the silent one' },
+  );
+  silent.destroy();
   assert.equal(during.sum('connections_active', { protocol: 'http/1.1' }), 3);
   assert.equal(during.sum('requests_in_flight'), 1);
   response.end();

@@ -1,6 +1,9 @@
 // /livez, /startupz, /readyz, /metrics and /status over plain HTTP, and nothing else; readiness follows the app, liveness does not.
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { createAuthority } from '../../certs/authority.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { askAdmin, endsWell, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
@@ -40,7 +43,7 @@ test('/status tells what is served, not what stands on disk', async (t) => {
     [status.state, status.draining, status.pid, status.app.accepts, status.requestsInFlight],
     ['ready', false, sidecar.pid, true, 0],
   );
-  assert.deepEqual(status.connections, { 'http/1.1': 1, h2: 0 });
+  assert.deepEqual(status.connections, { handshake: 0, 'http/1.1': 1, h2: 0 });
   assert.match(status.version, /^\d+\.\d+\.\d+$/);
   assert.ok(status.uptimeSeconds >= 0 && status.uptimeSeconds < 60);
   const [{ name, served, diskDiffers, lastReload }] = status.certificates;
@@ -71,6 +74,44 @@ test('/status tells what is served, not what stands on disk', async (t) => {
   assert.doesNotMatch(body, /PRIVATE KEY|BEGIN/);
   client.end();
   await client.closed;
+  await endsWell(sidecar);
+});
+
+test('/status tells of the client CA what is in force, and how the file is', async (t) => {
+  const stage = await setStage(t);
+  const app = await startApp(t, (_, response) => response.end());
+  const caFile = join(stage.dir, 'ca.pem');
+  await writeFile(caFile, stage.authority.pem);
+  const without = await stage.start({ upstream: app.port });
+  assert.equal(JSON.parse((await askAdmin(without, '/status')).body).clientCa, null);
+  const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', caFile] });
+  const read = async () => JSON.parse((await askAdmin(sidecar, '/status')).body).clientCa;
+  const opened = await read();
+  assert.deepEqual([opened.name, opened.diskDiffers, opened.lastReload], [caFile, false, null]);
+  assert.deepEqual([opened.authorities.length, opened.authorities[0].withinDates], [1, true]);
+
+  await writeFile(caFile, stage.pair.cert);
+  const broken = await eventually(async () => (await read()).lastReload !== null && read(), { what: 'the refusal' });
+  assert.deepEqual([broken.sha256, broken.diskDiffers], [opened.sha256, true]);
+  assert.deepEqual([broken.lastReload.result, broken.lastReload.reason], ['failed', 'not_a_ca']);
+  const failed = { result: 'failed', reason: 'client_ca_not_a_ca' };
+  assert.equal((await readMetrics(sidecar)).sum('certificate_reloads_total', failed), 1);
+
+  await writeFile(caFile, stage.authority.pem);
+  await sidecar.waitForLog('the file holds again the client CA that is in force');
+  const restored = await read();
+  assert.deepEqual(
+    [restored.diskDiffers, restored.lastReload.reason, restored.since],
+    [false, 'restored', opened.since],
+  );
+
+  const other = await createAuthority({ commonName: 'other' });
+  await writeFile(caFile, other.pem);
+  await sidecar.waitForLog('client CA reloaded');
+  const next = await read();
+  assert.deepEqual([next.authorities[0].subject, next.lastReload.reason], ['CN=other', 'changed']);
+  assert.ok(next.sha256 !== opened.sha256 && next.since > opened.since);
+  await endsWell(without);
   await endsWell(sidecar);
 });
 

@@ -24,3 +24,15 @@ test('a kind is written at once, then at most once a minute, with how many there
   cause('a');
   assert.deepEqual(written, ['a 1']);
 });
+
+test('of some kinds several are written in each minute', () => {
+  let nowMs = 0;
+  const seldom = createSeldom(() => nowMs, 3);
+  const written: number[] = [];
+  const cause = (): void => seldom('a', (times) => written.push(times));
+  for (let i = 0; i < 10; i++) cause();
+  assert.deepEqual(written.splice(0), [1, 1, 1]);
+  nowMs = 60_000;
+  for (let i = 0; i < 10; i++) cause();
+  assert.deepEqual(written, [8, 1, 1]);
+});

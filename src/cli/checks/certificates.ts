@@ -27,7 +27,8 @@ function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefin
   try {
     const { cert, key, keyPath } = readPair(paths);
     const bundle = parseBundle({ certPath: paths.cert, keyPath, cert, key });
-    tlsOptions(bundle, { ticketKeys: createTicketKeys(), sessionIdContext: 'check', minVersion: 'TLSv1.2' });
+    const settings = { ticketKeys: createTicketKeys(), sessionIdContext: 'check', minVersion: 'TLSv1.2' } as const;
+    tlsOptions(bundle, settings, paths.cert);
     const { subject, keyKind, chainLength, warnings } = bundle;
     const together =
       keyPath === paths.cert ? `${paths.cert} holds a pair` : `${paths.cert} and ${keyPath} belong together`;

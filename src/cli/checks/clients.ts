@@ -2,8 +2,8 @@
 
 import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
 import { isRestricted } from '../../identity/allow.ts';
+import { isValidAt } from '../../identity/dates.ts';
 import { BundleError } from '../../identity/fault.ts';
-import { isValidAt } from '../../identity/pair.ts';
 import { readTrust } from '../../identity/trust.ts';
 import { checkMount } from './mount.ts';
 import type { Verdict } from './verdict.ts';

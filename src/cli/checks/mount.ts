@@ -5,8 +5,6 @@ import type { Verdict } from './verdict.ts';
 
 /** Nothing where all is well. */
 export function checkMount(path: string): Verdict[] {
-  const frozen = frozenMount(path);
-  if (frozen === undefined) return [];
-  const text = `${frozen}, which never sees a renewal (subPath?); mount the whole volume as a directory`;
-  return [{ level: 'warning', text }];
+  const text = frozenMount(path);
+  return text === undefined ? [] : [{ level: 'warning', text }];
 }

@@ -10,17 +10,19 @@ const FROZEN_ROOT = /\/\.\.\d{4}_\d\d_\d\d_|\/volume-subpaths\//;
 
 type Mount = { readonly root: string; readonly point: string };
 
-/** The mount that keeps this file as it is, as a phrase, or undefined. */
+/** Why the file stays as it is, and the mend; undefined where it does not. */
 export function frozenMount(path: string): string | undefined {
   try {
-    return judgeMounts(readFileSync('/proc/self/mountinfo', 'utf8'), placesOf(path));
+    const mount = judgeMounts(readFileSync('/proc/self/mountinfo', 'utf8'), placesOf(path));
+    if (mount === undefined) return undefined;
+    return `${mount}, which never sees a renewal (subPath?); mount the whole volume as a directory`;
   } catch {
     // No /proc: not Linux, or hidden. Nothing can be told.
     return undefined;
   }
 }
 
-/** `places`: absolute paths of the file, with and without its links resolved. Format: proc_pid_mountinfo(5). */
+/** The mount, as a phrase. `places`: absolute paths of the file, with and without its links resolved. Format: proc_pid_mountinfo(5). */
 export function judgeMounts(mountinfo: string, places: readonly string[]): string | undefined {
   const mounts = mountinfo.split('\n').map(parseMount);
   for (const place of places) {

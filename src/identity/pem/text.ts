@@ -43,8 +43,10 @@ export function keyBlock(path: string, bytes: Buffer): string {
   }
   const block = PRIVATE_KEY.exec(pem)?.[0];
   if (block !== undefined) return block;
+  if (PRIVATE_KEY_BEGUN.test(pem))
+    throw new BundleError('malformed_key', `${path} is cut off: the key has no end line`);
   const what = foreign(bytes, `openssl pkey -inform der -in ${path} -out FILE`);
-  throw new BundleError('no_key', `${path} holds no complete PEM private key${what}`);
+  throw new BundleError('no_key', `${path} holds no PEM private key${what}`);
 }
 
 function textOf(path: string, bytes: Buffer): string {

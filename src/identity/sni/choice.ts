@@ -1,13 +1,16 @@
 // Which certificate a client is shown: the one of its name (exact, then wildcard), else the first. Pairs with different
-// kinds of key for one name stand together, and OpenSSL takes ECDSA for whoever can do it, else RSA.
+// kinds of key for one name stand together, and OpenSSL takes ECDSA for whoever can do it, else RSA. A pair outside its
+// dates stands back for one inside them.
 
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, kindOf } from '../bundle.ts';
+import { isValidAt } from '../dates.ts';
+import { sessionContextOf } from '../tickets.ts';
 import { canonical, namesOf, wildcardOf } from './names.ts';
 
 export type Credentials = { readonly bundle: Bundle; readonly tls: TlsOptions };
 
-/** The settings of one TLS server for each group of pairs; the same object for as long as they are the same. */
+/** The settings of one TLS server for each group of pairs; of a group of one, the pair's own. */
 export type TlsChoice = {
   /** For clients without a name, or with an unknown one. */
   readonly fallback: TlsOptions;
@@ -15,23 +18,23 @@ export type TlsChoice = {
   readonly choose: ((serverName: string) => TlsOptions) | undefined;
 };
 
-/** At least one pair; the first is the default. */
-export function createChoice(pairs: readonly [Credentials, ...Credentials[]]): TlsChoice {
+type Bearers = [Credentials, ...Credentials[]];
+
+/** At least one pair; the first is the default. Pairs are judged by their dates at `now`. */
+export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
   const [first] = pairs;
-  const names = new Map(pairs.map((pair) => [pair, namesOf(pair.bundle)]));
-  const bearersOf = (name: string): Credentials[] => pairs.filter((pair) => names.get(pair)?.includes(name));
-  const groups: { readonly members: readonly Credentials[]; readonly tls: TlsOptions }[] = [];
-  const optionsOf = (members: readonly Credentials[]): TlsOptions => {
-    const known = groups.find((group) => isSame(group.members, members));
-    if (known !== undefined) return known.tls;
-    const tls = together(members);
-    groups.push({ members, tls });
+  const numbers = new Map(pairs.map((pair, at) => [pair, at]));
+  const groups = new Map<string, TlsOptions>();
+  const optionsOf = (bearers: readonly Credentials[]): TlsOptions => {
+    const group = oneOfEachKind(current(bearers, now));
+    const key = group.map((pair) => numbers.get(pair)).join();
+    const tls = groups.get(key) ?? together(group);
+    groups.set(key, tls);
     return tls;
   };
-  const fallback = optionsOf(oneOfEachKind([first, ...pairs.filter(({ bundle }) => standsFor(bundle, first.bundle))]));
-  const byName = new Map<string, TlsOptions>();
-  for (const name of new Set([...names.values()].flat())) byName.set(name, optionsOf(oneOfEachKind(bearersOf(name))));
-  if (groups.length === 1) return { fallback, choose: undefined };
+  const fallback = optionsOf(pairs.filter((pair) => pair === first || standsFor(pair.bundle, first.bundle)));
+  const byName = new Map([...bearersByName(pairs)].map(([name, bearers]) => [name, optionsOf(bearers)]));
+  if (groups.size === 1) return { fallback, choose: undefined };
   return {
     fallback,
     choose(serverName) {
@@ -41,23 +44,44 @@ export function createChoice(pairs: readonly [Credentials, ...Credentials[]]): T
   };
 }
 
+function bearersByName(pairs: readonly Credentials[]): Map<string, Credentials[]> {
+  const byName = new Map<string, Credentials[]>();
+  for (const pair of pairs) {
+    for (const name of new Set(namesOf(pair.bundle))) {
+      const bearers = byName.get(name);
+      if (bearers === undefined) byName.set(name, [pair]);
+      else bearers.push(pair);
+    }
+  }
+  return byName;
+}
+
 /** Whether the one names all that the other does; addresses count, as their clients send no name. */
 function standsFor(one: Bundle, other: Bundle): boolean {
-  const own = one.names.split(', ');
-  return other.names !== '' && other.names.split(', ').every((name) => own.includes(name));
+  const own = new Set(one.names.split(', '));
+  return other.names !== '' && other.names.split(', ').every((name) => own.has(name));
+}
+
+/** Those within their dates; all, where none is. */
+function current(pairs: readonly Credentials[], now: Date): readonly Credentials[] {
+  const valid = pairs.filter(({ bundle }) => isValidAt(bundle, now));
+  return valid.length > 0 ? valid : pairs;
 }
 
 /** The first of each kind: a context has room for one certificate of RSA, one of ECDSA, one of Ed25519. */
-function oneOfEachKind(pairs: readonly Credentials[]): Credentials[] {
-  return pairs.filter((pair, at) => pairs.findIndex((other) => kindOf(other.bundle) === kindOf(pair.bundle)) === at);
+function oneOfEachKind(pairs: readonly Credentials[]): readonly Credentials[] {
+  const byKind = new Map<string, Credentials>();
+  for (const pair of pairs) if (!byKind.has(kindOf(pair.bundle))) byKind.set(kindOf(pair.bundle), pair);
+  return [...byKind.values()];
 }
 
 function together(group: readonly Credentials[]): TlsOptions {
-  const [first] = group as readonly [Credentials, ...Credentials[]];
+  const [first] = group as Bearers;
   if (group.length === 1) return first.tls;
-  return { ...first.tls, cert: group.map(({ bundle }) => bundle.cert), key: group.map(({ bundle }) => bundle.key) };
-}
-
-function isSame(a: readonly Credentials[], b: readonly Credentials[]): boolean {
-  return a.length === b.length && a.every((pair) => b.includes(pair));
+  return {
+    ...first.tls,
+    cert: group.map(({ bundle }) => bundle.cert),
+    key: group.map(({ bundle }) => bundle.key),
+    sessionIdContext: sessionContextOf(...group.map(({ tls }) => String(tls.sessionIdContext))),
+  };
 }

@@ -40,7 +40,7 @@ describe('a pair that is wrong', () => {
     ['an empty key', pair.chain, '', 'empty', /^tls\.key is empty$/],
     ['two empty files', '', '', 'empty', /^tls\.crt is empty$/],
     ['white space as a certificate', ' \n', pair.key, 'no_certificate', /tls\.crt holds no PEM certificate/],
-    ['white space as a key', pair.chain, '\n', 'no_key', /tls\.key holds no complete PEM private key/],
+    ['white space as a key', pair.chain, '\n', 'no_key', /tls\.key holds no PEM private key/],
     ['a text as a certificate', 'hello\n', pair.key, 'no_certificate', /tls\.crt/],
     ['the key as the certificate', pair.key, pair.key, 'no_certificate', /tls\.crt/],
     ['the two files swapped', pair.key, pair.chain, 'no_certificate', /tls\.crt/],
@@ -85,8 +85,14 @@ describe('a pair that is wrong', () => {
       'malformed_certificate',
       /1/,
     ],
-    ['half a key', pair.chain, half(pair.key), 'no_key', /tls\.key holds no complete PEM private key/],
-    ['a key whose last byte is missing', pair.chain, pair.key.trimEnd().slice(0, -1), 'no_key', /tls\.key/],
+    ['half a key', pair.chain, half(pair.key), 'malformed_key', /^tls\.key is cut off: the key has no end line$/],
+    [
+      'a key whose last byte is missing',
+      pair.chain,
+      pair.key.trimEnd().slice(0, -1),
+      'malformed_key',
+      /tls\.key is cut/,
+    ],
     [
       'a key in DER',
       pair.chain,
@@ -158,7 +164,7 @@ describe('a pair that is wrong', () => {
     });
   }
 
-  test('is told as cut off wherever the certificate is cut off, and as incomplete wherever the key is', () => {
+  test('is told as cut off wherever the certificate or the key is cut off', () => {
     const cert = pair.cert.trimEnd();
     for (let end = 1; end < cert.length; end += 7) {
       assert.throws(() => parse(cert.slice(0, end), pair.key), {
@@ -166,8 +172,11 @@ describe('a pair that is wrong', () => {
       });
     }
     const key = pair.key.trimEnd();
-    for (let end = 1; end < key.length; end += 7)
-      assert.throws(() => parse(cert, key.slice(0, end)), { fault: 'no_key' });
+    for (let end = 1; end < key.length; end += 7) {
+      assert.throws(() => parse(cert, key.slice(0, end)), {
+        fault: end < '-----BEGIN PRIVATE KEY-----'.length ? 'no_key' : 'malformed_key',
+      });
+    }
   });
 });
 

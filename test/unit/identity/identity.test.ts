@@ -11,7 +11,7 @@ import { createAuthority, type Issued } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
 import type { BundleFault } from '../../../src/identity/fault.ts';
 import { type Identity, openIdentity } from '../../../src/identity/identity.ts';
-import { isValidAt, type Served } from '../../../src/identity/pair.ts';
+import type { Served } from '../../../src/identity/pair.ts';
 import type { SharedTls } from '../../../src/identity/tls-options.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 
@@ -35,7 +35,14 @@ const root = mkdtempSync(join(tmpdir(), 'identity-'));
 after(() => rmSync(root, { recursive: true }));
 let volumes = 0;
 
-type Told = { opened: Served[]; reloaded: [string, string][]; refused: [BundleFault, string][]; differs: boolean[] };
+type Told = {
+  opened: Served[];
+  reloaded: [string, string][];
+  refused: [BundleFault, string][];
+  differs: boolean[];
+  restored: number;
+  aged: number;
+};
 type Opened = { identity: Watched; told: Told; volume: SecretVolume; at: (day: number) => void };
 
 /** What is served of the only pair. */
@@ -53,7 +60,7 @@ async function newVolume(content?: Record<string, string>): Promise<SecretVolume
 
 async function open(content: Record<string, string>): Promise<Opened> {
   const volume = await newVolume(content);
-  const told: Told = { opened: [], reloaded: [], refused: [], differs: [] };
+  const told: Told = { opened: [], reloaded: [], refused: [], differs: [], restored: 0, aged: 0 };
   let nowMs = NOW;
   const identity = openIdentity({
     pairs: [{ cert: volume.path('tls.crt'), key: volume.path('tls.key') }],
@@ -66,6 +73,8 @@ async function open(content: Record<string, string>): Promise<Opened> {
       reloaded: (served, previous) => void told.reloaded.push([served.bundle.serial, previous.bundle.serial]),
       refused: (_name, fault, message) => void told.refused.push([fault, message]),
       differs: (_name, differs) => void told.differs.push(differs),
+      restored: () => void told.restored++,
+      aged: () => void told.aged++,
     },
   });
   const at = (day: number): void => {
@@ -120,6 +129,19 @@ describe('the first pair', () => {
 });
 
 describe('a changed pair', () => {
+  test('that was refused, and is what is served again, is told once', async () => {
+    const { identity, told, volume } = await open(filesOf(a));
+    for (const wrong of [{ 'tls.crt': 'x', 'tls.key': 'x' }, files(b.chain, a.key)]) {
+      await volume.write(wrong);
+      identity.reload();
+    }
+    assert.deepEqual([told.refused.length, told.restored, identity.pairs[0]?.lastReload?.result], [2, 0, 'failed']);
+    await volume.write(filesOf(a));
+    for (let look = 0; look < 3; look++) assert.equal(identity.reload(), false);
+    const { result, reason } = identity.pairs[0]?.lastReload ?? {};
+    assert.deepEqual([told.restored, result, reason, told.differs.at(-1)], [1, 'success', 'restored', false]);
+  });
+
   test('is taken, told with the one before it, and given to who listens', async () => {
     const { identity, told, volume } = await open(filesOf(a));
     const heard: string[] = [];
@@ -181,6 +203,8 @@ describe('a changed pair', () => {
       reloaded() {},
       refused: (_name: string, fault: BundleFault) => void refused.push(fault),
       differs() {},
+      restored: () => assert.fail(),
+      aged: () => assert.fail(),
     };
     const now = (): Date => new Date(NOW);
     const identity = watched(openIdentity({ pairs: [paths], wait: false, shared, now, observer }));
@@ -200,7 +224,7 @@ describe('a changed pair', () => {
     writeFileSync(paths.key, b.key);
     assert.equal(identity.reload(), true);
     assert.equal(identity.current.bundle.serial, serial(b));
-    assert.deepEqual(refused, ['empty', 'malformed_certificate', 'key_mismatch', 'empty', 'no_key']);
+    assert.deepEqual(refused, ['empty', 'malformed_certificate', 'key_mismatch', 'empty', 'malformed_key']);
   });
 });
 
@@ -257,7 +281,7 @@ describe('a pair that is wrong', () => {
     ],
     ['no certificate in the file', writing(files('hello', b.key)), 'no_certificate'],
     ['the two files swapped', writing(files(b.key, b.chain)), 'no_certificate'],
-    ['half a key', writing(files(b.chain, half(b.key))), 'no_key'],
+    ['half a key', writing(files(b.chain, half(b.key))), 'malformed_key'],
     ['no key in the file', writing(files(b.chain, 'hello')), 'no_key'],
     ['the certificate twice', writing(files(b.chain, b.chain)), 'no_key'],
     ['a changed byte in the key', writing(files(b.chain, b.key.replace(/\nM/, '\nA'))), 'malformed_key'],
@@ -378,6 +402,8 @@ describe('waiting', () => {
       reloaded: () => assert.fail(),
       refused: () => assert.fail(),
       differs() {},
+      restored: () => assert.fail(),
+      aged: () => assert.fail(),
     };
     const pairs = [{ cert: volume.path('tls.crt'), key: volume.path('tls.key') }];
     const identity = openIdentity({ pairs, wait: true, shared, now: () => new Date(NOW), observer });
@@ -430,11 +456,21 @@ describe('dates', () => {
     assert.deepEqual([identity.current.bundle.serial, told.refused.length], [serial(early), 1]);
   });
 
-  test('a certificate is valid from its first moment and up to, not at, its last', () => {
-    const bundle = { notBefore: new Date(1000), notAfter: new Date(2000) } as Parameters<typeof isValidAt>[0];
-    assert.deepEqual(
-      [999, 1000, 1999, 2000].map((ms) => isValidAt(bundle, new Date(ms))),
-      [false, true, true, false],
-    );
+  test('that are left, or begin, while a pair is served are told once, and published', async () => {
+    const { identity, told, at } = await open(filesOf(early));
+    let published = 0;
+    identity.onChange(() => void published++);
+    for (const [day, times] of [
+      [0, 0],
+      [0.9, 0],
+      [1.1, 1],
+      [2, 1],
+      [200, 2],
+      [201, 2],
+    ] as const) {
+      at(day);
+      assert.equal(identity.reload(), false);
+      assert.deepEqual([told.aged, published], [times, times], `day ${day}`);
+    }
   });
 });

@@ -31,10 +31,11 @@ function open(changes: Partial<SharedSettings> = {}, pem = one.pem): Opened {
     rules: '[]',
     ...changes,
   };
-  const shared = openShared(settings, {
+  const shared = openShared(settings, () => new Date(), {
     trusted: () => void told.push('trusted'),
     reloaded: () => void told.push('reloaded'),
     refused: (fault) => void told.push(fault),
+    restored: () => void told.push('restored'),
     differs: (differs) => void told.push(differs ? 'differs' : 'same'),
   });
   shared.publishTo((next) => void published.push(next));
@@ -139,12 +140,14 @@ describe('a change', () => {
     assert.equal(shared.current.trust?.ca, two.pem);
   });
 
-  test('to a file that is gone, or back to the one in force, leaves all as it was', () => {
+  test('to a file that is gone, or back to the one in force, leaves all as it was, and is told', () => {
     const { shared, told, published, write } = open();
     write('');
     assert.equal(shared.reload(), false);
     write(one.pem);
     assert.equal(shared.reload(), false);
-    assert.deepEqual([told, published], [['trusted', 'differs', 'empty', 'same'], []]);
+    assert.deepEqual([told, published], [['trusted', 'differs', 'empty', 'same', 'restored'], []]);
+    const { differs, lastReload } = shared.clientCa ?? {};
+    assert.deepEqual([differs, lastReload?.result, lastReload?.reason], [false, 'success', 'restored']);
   });
 });

@@ -107,17 +107,22 @@ describe('in pieces', () => {
       assert.equal(serverNameOf(split), 'a.example', String(size));
       assert.equal(serverNameOf(split.subarray(0, -1)), undefined, String(size));
     }
-    assert.equal(serverNameOf(inRecords(bytes, 1)), '', 'crumbs');
-    assert.equal(serverNameOf(inRecords(hello(names([0, 'a.example'])), 6)), '', 'seventeen records and more');
+    // The records of empty fragments that OpenSSL takes, too.
+    const [first, rest] = [inRecords(bytes, 50).subarray(0, 55), inRecords(bytes, 50).subarray(55)];
+    assert.equal(
+      serverNameOf(Buffer.concat([first, Buffer.from([22, 3, 3, 0, 0]), rest])),
+      'a.example',
+      'an empty one',
+    );
+    // Of crumbs no more than 64 are read.
+    const small = hello(names([0, 'a.example']));
+    assert.equal(serverNameOf(inRecords(small, Math.ceil((small.length - 5) / 64))), 'a.example');
+    assert.equal(serverNameOf(inRecords(small, 1)), '', 'crumbs');
   });
 
-  test('of which the second record is none of a handshake, or empty, no more is awaited', async () => {
+  test('of which the second record is none of a handshake, no more is awaited', () => {
     const begun = inRecords(hello(names([0, 'a.example'])), 40).subarray(0, 45);
-    for (const next of [
-      [21, 3, 3, 0, 2, 1, 0],
-      [22, 3, 3, 0, 0],
-    ])
-      assert.equal(serverNameOf(Buffer.concat([begun, Buffer.from(next)])), '');
+    assert.equal(serverNameOf(Buffer.concat([begun, Buffer.from([21, 3, 3, 0, 2, 1, 0])])), '');
   });
 
   test('more than 16 KiB are not awaited', () => {
@@ -125,6 +130,19 @@ describe('in pieces', () => {
     endless.set([22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xff]);
     assert.equal(serverNameOf(endless.subarray(0, -1)), undefined);
     assert.equal(serverNameOf(endless), '');
+  });
+
+  test('of a longer one the name is read where it is there, and never a part of it', () => {
+    const cut = (bytes: Buffer): string | undefined => serverNameOf(bytes.subarray(0, 16 * 1024));
+    const filling = extension(21, Buffer.alloc(20_000));
+    assert.equal(cut(hello(names([0, 'a.example']), filling)), 'a.example');
+    assert.equal(cut(hello(filling, names([0, 'a.example']))), '');
+    const before = hello(extension(21, Buffer.alloc(16_000)), names([0, 'a.example']), filling);
+    const at = before.indexOf('a.example');
+    const pushed = extension(21, Buffer.alloc(16_000 + 16 * 1024 - at - 'a.exa'.length));
+    const split = hello(pushed, names([0, 'a.example']), filling);
+    assert.equal(split.indexOf('a.example'), 16 * 1024 - 'a.exa'.length);
+    assert.equal(cut(split), '');
   });
 });
 

@@ -92,6 +92,6 @@ describe('a path', () => {
     const node = [process.execPath, '--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script];
     const command = ['mount', '--bind', from, to, '&&', 'exec', '"$@"'].join(' ');
     const told = execFileSync('unshare', ['--mount', 'sh', '-c', command, 'sh', ...node]).toString();
-    assert.equal(told, `${to} is mounted as a single file\n`);
+    assert.match(told, new RegExp(`^${to} is mounted as a single file, which never sees a renewal`));
   });
 });

@@ -1,0 +1,7 @@
+// Whether a certificate's dates hold at a moment. Pure.
+
+export type Dates = { readonly notBefore: Date; readonly notAfter: Date };
+
+export function isValidAt({ notBefore, notAfter }: Dates, moment: Date): boolean {
+  return notBefore <= moment && moment < notAfter;
+}
