@@ -128,7 +128,27 @@ test('check looks at every pair, and tells which is never shown', async (t) => {
   const outcome = await runToExit(['check', ...freePorts, ...first, '--cert', copy, '--key', copy]);
   assert.equal(outcome.code, 0, outcome.stdout);
   assert.match(outcome.stdout, /^ok .*copy\.pem holds a pair: /m);
-  assert.match(outcome.stdout, /^warning .*copy\.pem is not served for localhost: an earlier --cert/m);
+  assert.match(outcome.stdout, /^warning .*copy\.pem is not served for localhost: another --cert/m);
+
+  // One that has ended stands back, wherever it is given.
+  const { chain, key } = await stage.authority.issue({ dns: ['localhost'], notAfter: new Date(Date.now() - 1000) });
+  const old = join(stage.dir, 'old.pem');
+  await writeFile(old, chain + key);
+  const { stdout } = await runToExit([
+    'check',
+    ...freePorts,
+    '--cert',
+    old,
+    '--cert',
+    copy,
+    '--key',
+    old,
+    '--key',
+    copy,
+  ]);
+  assert.match(stdout, /^warning .*old\.pem expired on .*; it would be served for the names that no other --cert/m);
+  assert.match(stdout, /^warning .*old\.pem is not served for localhost: another --cert/m);
+  assert.doesNotMatch(stdout, /copy\.pem is not served/);
 });
 
 test('check with --wait-for-cert warns of what would be waited for', async (t) => {

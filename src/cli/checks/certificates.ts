@@ -3,6 +3,7 @@
 
 import type { Config } from '../../config/config.ts';
 import { type Bundle, kindOf, parseBundle } from '../../identity/bundle.ts';
+import { isValidAt } from '../../identity/dates.ts';
 import { BundleError } from '../../identity/fault.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
 import { namesOf } from '../../identity/sni/names.ts';
@@ -14,16 +15,19 @@ import type { Verdict } from './verdict.ts';
 const DAY_MS = 86_400_000;
 
 export function checkCertificates(config: Config): Verdict[] {
-  const good: { readonly name: string; readonly bundle: Bundle }[] = [];
+  const good: Good[] = [];
   const verdicts = pairPaths(config).flatMap((paths) => {
-    const { bundle, verdicts } = checkPair(paths, config.waitForCert);
+    const { bundle, verdicts } = checkPair(paths, config);
     if (bundle !== undefined) good.push({ name: paths.cert, bundle });
     return verdicts;
   });
   return [...verdicts, ...shared(good)];
 }
 
-function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefined; verdicts: Verdict[] } {
+function checkPair(
+  paths: PairPaths,
+  { waitForCert: waits, cert: given }: Config,
+): { bundle: Bundle | undefined; verdicts: Verdict[] } {
   try {
     const { cert, key, keyPath } = readPair(paths);
     const bundle = parseBundle({ certPath: paths.cert, keyPath, cert, key });
@@ -34,7 +38,11 @@ function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefin
       keyPath === paths.cert ? `${paths.cert} holds a pair` : `${paths.cert} and ${keyPath} belong together`;
     const text = `${together}: ${subject || 'no subject'}, ${keyKind}, chain of ${chainLength}`;
     const attention = warnings.map((warning): Verdict => ({ level: 'warning', text: warning.text }));
-    const facts: Verdict[] = [{ level: 'ok', text }, dates(paths.cert, bundle), ...names(paths.cert, bundle)];
+    const facts: Verdict[] = [
+      { level: 'ok', text },
+      dates(paths.cert, bundle, given.length === 1),
+      ...names(paths.cert, bundle),
+    ];
     const mounts = [...new Set([paths.cert, keyPath])].flatMap(checkMount);
     return { bundle, verdicts: [...facts, ...attention, ...mounts] };
   } catch (error) {
@@ -44,9 +52,10 @@ function checkPair(paths: PairPaths, waits: boolean): { bundle: Bundle | undefin
   }
 }
 
-function dates(path: string, { notBefore, notAfter }: Bundle): Verdict {
+function dates(path: string, { notBefore, notAfter }: Bundle, alone: boolean): Verdict {
   const now = Date.now();
-  const served = 'it would be served all the same, and clients refuse it';
+  const where = alone ? 'all the same' : 'for the names that no other --cert stands for';
+  const served = `it would be served ${where}, and clients refuse it`;
   if (now < notBefore.getTime())
     return { level: 'warning', text: `${path} is not valid before ${notBefore.toISOString()}; ${served}` };
   if (now >= notAfter.getTime())
@@ -60,15 +69,19 @@ function names(path: string, { names }: Bundle): Verdict[] {
   return names === '' ? [] : [{ level: 'ok', text: `${path} names ${names}` }];
 }
 
-/** Names that two pairs have: of the same kind of key, only the first of them is ever shown. */
-function shared(pairs: readonly { readonly name: string; readonly bundle: Bundle }[]): Verdict[] {
-  return pairs.flatMap(({ name, bundle }, at) => {
+type Good = { readonly name: string; readonly bundle: Bundle };
+
+/** Names that two pairs have: of the same kind of key only one is ever shown, the first of those within their dates. */
+function shared(pairs: readonly Good[]): Verdict[] {
+  const now = new Date();
+  const ranked = [...pairs].sort((a, b) => Number(isValidAt(b.bundle, now)) - Number(isValidAt(a.bundle, now)));
+  return ranked.flatMap(({ name, bundle }, at) => {
     const kind = kindOf(bundle);
     const hidden = namesOf(bundle).filter((own) =>
-      pairs.slice(0, at).some((other) => kindOf(other.bundle) === kind && namesOf(other.bundle).includes(own)),
+      ranked.slice(0, at).some((other) => kindOf(other.bundle) === kind && namesOf(other.bundle).includes(own)),
     );
     if (hidden.length === 0) return [];
-    const text = `${name} is not served for ${hidden.join(', ')}: an earlier --cert with the same kind of key is`;
+    const text = `${name} is not served for ${hidden.join(', ')}: another --cert with the same kind of key is`;
     return [{ level: 'warning', text: `${text}; leave one of them out` } satisfies Verdict];
   });
 }
