@@ -17,8 +17,14 @@ const warmUp = Math.floor(rotations / 2);
 const window = Math.max(1, Math.floor(rotations * 0.05));
 /** Bytes a rotation. A context that was held would be tens of KiB. */
 const mostGrowth = 2048;
-/** Collects often, so that what stays is what is held, not what was not collected yet. */
-const collecting = ['--expose-gc', '--import', 'data:text/javascript,setInterval(() => gc(), 1000).unref()'];
+/**
+ * Collects often, so that what stays is what is held, not what was not collected yet. The young generation has its whole size
+ * from the start: else it grows by 16 and 32 MiB at moments of its own, and the resident set with it.
+ */
+const collecting = [
+  ...['--expose-gc', '--import', 'data:text/javascript,setInterval(() => gc(), 1000).unref()'],
+  ...['--min-semi-space-size=16', '--max-semi-space-size=16'],
+];
 
 const sequences: Record<string, (stage: Stage) => Promise<(rotation: number) => Promise<Issued>>> = {
   async ECDSA(stage) {
