@@ -5,19 +5,11 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
+import { mostGrowth } from '../support/growth.ts';
 import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
-import type { Sidecar } from '../support/sidecar.ts';
 
 const BYTES = Number(process.env.SLOW_MIB ?? 256) * 1024 * 1024;
-/**
- * The goal is 64 MiB. Node 20 stays below it. Node 24 keeps up to 77 MiB of what it has read and written (measured, and the
- * same for 256 MiB and for 1 GiB: it is what the runtime takes to, not what waits for a peer).
- */
-function mostGrowth({ logs }: Sidecar): number {
-  const major = /^v(\d+)/.exec(String(logs.find(({ msg }) => msg === 'serving')?.node))?.[1];
-  return (Number(major) < 22 ? 64 : 96) * 1024 * 1024;
-}
 /** Of 12 KiB: what sockets and TLS may hold, several times over. */
 const MAX_ANSWERS = 6000;
 const PIECE = Buffer.alloc(256 * 1024, 'x');
