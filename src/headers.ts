@@ -96,14 +96,19 @@ export function fieldValue(headers: RawHeaders, name: string): string | undefine
   return undefined;
 }
 
-/** Splits a comma-separated list value into trimmed, lower-case, non-empty members. */
-export function listMembers(value: string): string[] {
+/** The members of a comma-separated list value: trimmed, and none of them empty. */
+export function membersOf(value: string): string[] {
   const members: string[] = [];
   for (const part of value.split(',')) {
-    const member = part.trim().toLowerCase();
+    const member = part.trim();
     if (member !== '') members.push(member);
   }
   return members;
+}
+
+/** As membersOf(), in lower case. */
+export function listMembers(value: string): string[] {
+  return membersOf(value.toLowerCase());
 }
 
 /**

@@ -167,16 +167,16 @@ export function observeTrust(log: Log, metrics: Metrics, now: () => Date): Trust
       metrics.reloads.inc({ result: 'failed', reason: `client_ca_${reason}` });
       log.error({ reason, detail: message, clientCa: name }, 'client CA not reloaded; the old one stays');
     },
+    frozen: (detail, clientCa) =>
+      log.warn({ clientCa, reason: 'subpath_mount', detail }, 'the client CA is used, but needs attention'),
     restored: (name) => log.info({ clientCa: name }, 'the file holds again the client CA that is in force'),
     differs: (differs, name) => metrics.differs.set({ name }, differs ? 1 : 0),
   };
 }
 
-function warnOfAuthorities({ certificates, frozen }: Trust, clientCa: string, log: Log, now: Date): void {
+function warnOfAuthorities({ certificates }: Trust, clientCa: string, log: Log, now: Date): void {
   for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
     log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
-  if (frozen !== undefined)
-    log.warn({ clientCa, reason: 'subpath_mount', detail: frozen }, 'the client CA is used, but needs attention');
 }
 
 export function observeWatch(log: Log, metrics: Metrics): WatchObserver {

@@ -8,6 +8,7 @@ import { isValidAt } from './dates.ts';
 import { frozenMount } from './disk/mounts.ts';
 import { BundleError, type BundleFault } from './fault.ts';
 import { type PairFiles, type PairPaths, readPair } from './files.ts';
+import { failed, type LastReload, succeeded } from './last-reload.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
 
 export type Served = {
@@ -19,14 +20,6 @@ export type Served = {
   readonly source: string;
   readonly since: Date;
   readonly warnings: readonly BundleWarning[];
-};
-
-/** How the last attempt to take a changed file ended; `restored`: after a fault it holds again what is in force. */
-export type LastReload = {
-  readonly result: 'success' | 'failed';
-  readonly reason: BundleFault | 'changed' | 'restored';
-  readonly detail: string;
-  readonly at: Date;
 };
 
 export interface PairObserver {
@@ -138,12 +131,12 @@ export class Pair implements PairState {
     this.#digest = digest;
     this.#valid = isValidAt(served.bundle, served.since);
     if (previous === undefined) return this.#observer.opened(served);
-    this.#lastReload = { result: 'success', reason: 'changed', detail: '', at: served.since };
+    this.#lastReload = succeeded('changed', served.since);
     this.#observer.reloaded(served, previous);
   }
 
   #restore(): void {
-    this.#lastReload = { result: 'success', reason: 'restored', detail: '', at: this.#now() };
+    this.#lastReload = succeeded('restored', this.#now());
     this.#observer.restored(this.name);
   }
 
@@ -153,7 +146,8 @@ export class Pair implements PairState {
     this.#observer.differs(this.name, false);
   }
 
-  #refuse({ fault, message }: BundleError, digest: string): void {
+  #refuse(error: BundleError, digest: string): void {
+    const { fault, message } = error;
     const told = `${fault} ${message} ${digest}`;
     const isNews = told !== this.#refusal;
     this.#refusal = told;
@@ -164,7 +158,7 @@ export class Pair implements PairState {
     this.#differs = true;
     this.#observer.differs(this.name, true);
     if (!isNews) return;
-    this.#lastReload = { result: 'failed', reason: fault, detail: message, at: this.#now() };
+    this.#lastReload = failed(error, this.#now());
     this.#observer.refused(this.name, fault, message);
   }
 }

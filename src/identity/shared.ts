@@ -4,8 +4,9 @@
 // A new state is in force as a whole or not at all; whatever is wrong with a new CA, the old one stays.
 
 import { ConfigError } from '../errors.ts';
+import { frozenMount } from './disk/mounts.ts';
 import { BundleError, type BundleFault } from './fault.ts';
-import type { LastReload } from './pair.ts';
+import { failed, type LastReload, succeeded } from './last-reload.ts';
 import { createTicketKeys, sessionContextOf } from './tickets.ts';
 import type { SharedTls } from './tls-options.ts';
 import { readTrust, type Trust } from './trust.ts';
@@ -28,6 +29,8 @@ export interface TrustObserver {
   refused(fault: BundleFault, message: string, path: string): void;
   /** The file holds again what is in force, after something that was refused. */
   restored(path: string): void;
+  /** The file, which was taken, never sees a renewal; `detail` says why. */
+  frozen(detail: string, path: string): void;
   /** Whether the file holds something else than is in force. */
   differs(differs: boolean, path: string): void;
 }
@@ -63,6 +66,7 @@ export function openShared(settings: SharedSettings, now: () => Date, observer: 
     return new SharedState(settings, { trust: undefined, rules }, now, observer);
   const trust = first(path);
   observer.trusted(trust, path);
+  tellOfMount(path, observer);
   return new SharedState(settings, { trust, rules }, now, observer);
 }
 
@@ -123,27 +127,30 @@ class SharedState implements Shared {
   #take(path: string): boolean {
     const trust = readTrust(path);
     const changed = trust.digest !== this.#state.trust?.digest;
-    const restored = !changed && this.#refusal !== '';
+    const wasRefused = this.#refusal !== '';
     if (changed) this.#enter({ ...this.#state, trust });
     this.#refusal = '';
     this.#differs = false;
     this.#observer.differs(false, path);
-    if (!changed && !restored) return false;
-    const at = this.#now();
-    this.#lastReload = { result: 'success', reason: changed ? 'changed' : 'restored', detail: '', at };
-    if (restored) this.#observer.restored(path);
-    if (!changed) return false;
-    this.#since = at;
-    this.#observer.reloaded(trust, path);
-    return true;
+    if (changed) {
+      this.#since = this.#now();
+      this.#lastReload = succeeded('changed', this.#since);
+      this.#observer.reloaded(trust, path);
+      tellOfMount(path, this.#observer);
+    } else if (wasRefused) {
+      this.#lastReload = succeeded('restored', this.#now());
+      this.#observer.restored(path);
+    }
+    return changed;
   }
 
-  #refuse({ fault, message }: BundleError, path: string): void {
+  #refuse(error: BundleError, path: string): void {
+    const { fault, message } = error;
     this.#differs = true;
     this.#observer.differs(true, path);
     if (message === this.#refusal) return;
     this.#refusal = message;
-    this.#lastReload = { result: 'failed', reason: fault, detail: message, at: this.#now() };
+    this.#lastReload = failed(error, this.#now());
     this.#observer.refused(fault, message, path);
   }
 
@@ -163,6 +170,11 @@ class SharedState implements Shared {
       trust: trust && { ca: trust.ca, required: clientAuth === 'require' },
     };
   }
+}
+
+function tellOfMount(path: string, observer: TrustObserver): void {
+  const detail = frozenMount(path);
+  if (detail !== undefined) observer.frozen(detail, path);
 }
 
 function first(path: string): Trust {

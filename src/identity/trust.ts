@@ -4,7 +4,6 @@
 import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parseCertificate } from './bundle.ts';
-import { frozenMount } from './disk/mounts.ts';
 import { BundleError } from './fault.ts';
 import { readFile } from './files.ts';
 import { certificateBlocks } from './pem/text.ts';
@@ -15,8 +14,6 @@ export type Trust = {
   readonly certificates: readonly TrustedCertificate[];
   /** SHA-256 of `ca`, lower-case hex. */
   readonly digest: string;
-  /** Why the file never sees a renewal, if so. */
-  readonly frozen: string | undefined;
 };
 
 export type TrustedCertificate = { readonly subject: string; readonly notBefore: Date; readonly notAfter: Date };
@@ -34,7 +31,7 @@ export function readTrust(path: string): Trust {
   } catch (cause) {
     throw new BundleError('rejected', `OpenSSL does not accept the certificates in ${path}`, { cause });
   }
-  return { ca, certificates, digest: createHash('sha256').update(ca).digest('hex'), frozen: frozenMount(path) };
+  return { ca, certificates, digest: createHash('sha256').update(ca).digest('hex') };
 }
 
 function readAuthority(path: string, block: string, at: number): TrustedCertificate {

@@ -12,6 +12,9 @@ import { isProxyHeader, type ProxyFault, readProxyHeader } from './proxy-header.
 /** Why a connection was closed before anything was said to it. */
 export type EntranceFault = ProxyFault | 'proxy_header_timeout' | 'unexpected_proxy_header' | 'max_connections';
 
+/** Why we end a connection that has done nothing wrong. */
+type CutReason = 'timeout' | 'client_ca_changed';
+
 export type Kind = 'tls' | 'http' | 'other';
 
 /** Each connection ends in exactly one of these. */
@@ -22,7 +25,7 @@ export interface EntranceEvents {
   /** It left: in the middle of its first bytes, or without any but a PROXY header, as a TCP probe does. */
   left(begun: boolean): void;
   /** Ended by us: nothing came before the deadline, or not the whole handshake, or clients are verified by another CA. */
-  cut(entrance: Entrance, reason: 'timeout' | 'client_ca_changed'): void;
+  cut(entrance: Entrance, reason: CutReason): void;
 }
 
 export type EntranceOptions = {
@@ -36,6 +39,7 @@ export type EntranceOptions = {
 };
 
 const TLS_HANDSHAKE_RECORD = 0x16;
+const NOTHING = Buffer.alloc(0);
 
 export class Entrance implements OpenConnection {
   readonly protocol = 'handshake';
@@ -50,7 +54,7 @@ export class Entrance implements OpenConnection {
   readonly #asksForName: () => boolean;
   #headerOwed: boolean;
   /** Bytes that do not tell enough yet. */
-  #unread: Buffer | undefined = undefined;
+  #unread: Buffer = NOTHING;
   #settled = false;
   readonly #onData = (bytes: Buffer): void => this.#read(bytes);
   readonly #onEnd = (): void => void this.socket.destroy();
@@ -85,7 +89,7 @@ export class Entrance implements OpenConnection {
   }
 
   drain(): void {
-    if (!this.#settled && this.#unread === undefined) this.socket.destroy();
+    if (!this.#settled && this.#unread.length === 0) this.socket.destroy();
   }
 
   destroy(): void {
@@ -100,7 +104,7 @@ export class Entrance implements OpenConnection {
   // ---- reading
 
   #read(bytes: Buffer): void {
-    let rest = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
+    let rest = this.#unread.length === 0 ? bytes : Buffer.concat([this.#unread, bytes]);
     this.#unread = rest;
     if (this.#headerOwed) {
       const header = readProxyHeader(rest);
@@ -109,7 +113,7 @@ export class Entrance implements OpenConnection {
       this.#headerOwed = false;
       this.remoteAddress = header.source ?? this.peerAddress;
       rest = rest.subarray(header.used);
-      this.#unread = rest.length === 0 ? undefined : rest;
+      this.#unread = rest;
       if (rest.length === 0) return;
     }
     const stray = isProxyHeader(rest);
@@ -119,7 +123,7 @@ export class Entrance implements OpenConnection {
     const serverName = kind === 'tls' && this.#asksForName() ? serverNameOf(rest) : '';
     if (serverName === undefined) return;
     this.#settled = true;
-    this.#unread = undefined;
+    this.#unread = NOTHING;
     this.socket.off('data', this.#onData);
     this.socket.off('end', this.#onEnd);
     this.socket.pause();
@@ -133,7 +137,7 @@ export class Entrance implements OpenConnection {
     this.socket.destroy();
   }
 
-  #cut(reason: 'timeout' | 'client_ca_changed'): void {
+  #cut(reason: CutReason): void {
     if (this.socket.destroyed) return;
     this.#settled = true;
     this.#events.cut(this, reason);
@@ -143,7 +147,7 @@ export class Entrance implements OpenConnection {
   #closed(): void {
     this.leave();
     if (this.#settled) return;
-    const begun = this.#unread !== undefined;
+    const begun = this.#unread.length > 0;
     if (begun && this.#headerOwed) return this.#refuse('bad_proxy_header');
     this.#settled = true;
     this.#events.left(begun);

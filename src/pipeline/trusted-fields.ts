@@ -2,14 +2,14 @@
 // sane to be kept; else it counts as not said. What the proxy cannot have meant goes: names spelled with `_`, which it
 // may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake of ours can prove.
 
-import { Kind, kindOf, type RawHeaders } from '../headers.ts';
+import { Kind, kindOf, membersOf, type RawHeaders } from '../headers.ts';
 import { isToken } from '../message/head.ts';
 import { isAuthority } from './authority.ts';
 
 export type TrustedFields = {
   /** The request's fields without those below. */
   readonly headers: RawHeaders;
-  /** X-Forwarded-For, all fields of it in one, from the left after the last hop that is none; or ''. */
+  /** X-Forwarded-For, all fields of it in one, what stands right of the last hop that is none; or ''. */
   readonly hops: string;
   readonly proto: string | undefined;
   readonly host: string | undefined;
@@ -80,10 +80,7 @@ const HOP = /^(?=.*[0-9A-Za-z])[0-9A-Za-z.:_[\]%-]{1,64}$/;
 
 /** Proxies append on the right: what stands left of a hop that is none was not written by them. */
 function saneHops(list: string): string {
-  const hops = list
-    .split(',')
-    .map((hop) => hop.trim())
-    .filter((hop) => hop !== '');
+  const hops = membersOf(list);
   return hops.slice(hops.findLastIndex((hop) => !HOP.test(hop)) + 1).join(', ');
 }
 

@@ -3,9 +3,9 @@
 
 import type { Config } from '../../config/config.ts';
 import { type Bundle, kindOf, parseBundle } from '../../identity/bundle.ts';
-import { isValidAt } from '../../identity/dates.ts';
 import { BundleError } from '../../identity/fault.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
+import { shownByName } from '../../identity/sni/choice.ts';
 import { namesOf } from '../../identity/sni/names.ts';
 import { createTicketKeys } from '../../identity/tickets.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
@@ -71,17 +71,17 @@ function names(path: string, { names }: Bundle): Verdict[] {
 
 type Good = { readonly name: string; readonly bundle: Bundle };
 
-/** Names that two pairs have: of the same kind of key only one is ever shown, the first of those within their dates. */
+/** Names that two pairs have: of the same kind of key only one is ever shown. */
 function shared(pairs: readonly Good[]): Verdict[] {
-  const now = new Date();
-  const ranked = [...pairs].sort((a, b) => Number(isValidAt(b.bundle, now)) - Number(isValidAt(a.bundle, now)));
-  return ranked.flatMap(({ name, bundle }, at) => {
-    const kind = kindOf(bundle);
-    const hidden = namesOf(bundle).filter((own) =>
-      ranked.slice(0, at).some((other) => kindOf(other.bundle) === kind && namesOf(other.bundle).includes(own)),
-    );
+  const shown = shownByName(pairs, new Date());
+  return pairs.flatMap((pair) => {
+    const kind = kindOf(pair.bundle);
+    const hidden = namesOf(pair.bundle).filter((name) => {
+      const group = shown.get(name) ?? [];
+      return !group.includes(pair) && group.some(({ bundle }) => kindOf(bundle) === kind);
+    });
     if (hidden.length === 0) return [];
-    const text = `${name} is not served for ${hidden.join(', ')}: another --cert with the same kind of key is`;
+    const text = `${pair.name} is not served for ${hidden.join(', ')}: another --cert with the same kind of key is`;
     return [{ level: 'warning', text: `${text}; leave one of them out` } satisfies Verdict];
   });
 }

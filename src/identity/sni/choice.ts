@@ -25,15 +25,15 @@ export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
   const [first] = pairs;
   const numbers = new Map(pairs.map((pair, at) => [pair, at]));
   const groups = new Map<string, TlsOptions>();
-  const optionsOf = (bearers: readonly Credentials[]): TlsOptions => {
-    const group = oneOfEachKind(current(bearers, now));
+  const optionsOf = (group: readonly Credentials[]): TlsOptions => {
     const key = group.map((pair) => numbers.get(pair)).join();
     const tls = groups.get(key) ?? together(group);
     groups.set(key, tls);
     return tls;
   };
-  const fallback = optionsOf(pairs.filter((pair) => pair === first || standsFor(pair.bundle, first.bundle)));
-  const byName = new Map([...bearersByName(pairs)].map(([name, bearers]) => [name, optionsOf(bearers)]));
+  const beside = pairs.filter((pair) => pair === first || standsFor(pair.bundle, first.bundle));
+  const fallback = optionsOf(oneOfEachKind(current(beside, now)));
+  const byName = new Map([...shownByName(pairs, now)].map(([name, group]) => [name, optionsOf(group)]));
   if (groups.size === 1) return { fallback, choose: undefined };
   return {
     fallback,
@@ -44,8 +44,11 @@ export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
   };
 }
 
-function bearersByName(pairs: readonly Credentials[]): Map<string, Credentials[]> {
-  const byName = new Map<string, Credentials[]>();
+type Named = Pick<Credentials, 'bundle'>;
+
+/** Which pairs are shown to those who ask for a name, by each name that a certificate has. */
+export function shownByName<P extends Named>(pairs: readonly P[], now: Date): Map<string, readonly P[]> {
+  const byName = new Map<string, P[]>();
   for (const pair of pairs) {
     for (const name of new Set(namesOf(pair.bundle))) {
       const bearers = byName.get(name);
@@ -53,7 +56,7 @@ function bearersByName(pairs: readonly Credentials[]): Map<string, Credentials[]
       else bearers.push(pair);
     }
   }
-  return byName;
+  return new Map([...byName].map(([name, bearers]) => [name, oneOfEachKind(current(bearers, now))]));
 }
 
 /** Whether the one names all that the other does; addresses count, as their clients send no name. */
@@ -63,14 +66,14 @@ function standsFor(one: Bundle, other: Bundle): boolean {
 }
 
 /** Those within their dates; all, where none is. */
-function current(pairs: readonly Credentials[], now: Date): readonly Credentials[] {
+function current<P extends Named>(pairs: readonly P[], now: Date): readonly P[] {
   const valid = pairs.filter(({ bundle }) => isValidAt(bundle, now));
   return valid.length > 0 ? valid : pairs;
 }
 
 /** The first of each kind: a context has room for one certificate of RSA, one of ECDSA, one of Ed25519. */
-function oneOfEachKind(pairs: readonly Credentials[]): readonly Credentials[] {
-  const byKind = new Map<string, Credentials>();
+function oneOfEachKind<P extends Named>(pairs: readonly P[]): readonly P[] {
+  const byKind = new Map<string, P>();
   for (const pair of pairs) if (!byKind.has(kindOf(pair.bundle))) byKind.set(kindOf(pair.bundle), pair);
   return [...byKind.values()];
 }

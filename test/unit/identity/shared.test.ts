@@ -36,6 +36,7 @@ function open(changes: Partial<SharedSettings> = {}, pem = one.pem): Opened {
     reloaded: () => void told.push('reloaded'),
     refused: (fault) => void told.push(fault),
     restored: () => void told.push('restored'),
+    frozen: () => void told.push('frozen'),
     differs: (differs) => void told.push(differs ? 'differs' : 'same'),
   });
   shared.publishTo((next) => void published.push(next));
