@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OPTION_NAMES, OPTIONS, variableOf } from '../src/config/options.ts';
-import { createMetrics } from '../src/metrics/metrics.ts';
+import { createMetrics } from '../src/observe/metrics.ts';
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url));
 

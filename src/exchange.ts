@@ -3,9 +3,9 @@
 // a forwarder takes the body through a Carrier and gives the answer. Every exchange finishes exactly once.
 
 import type { Duplex } from 'node:stream';
+import type { ClientIdentity } from './clients/peer.ts';
 import type { Rejection } from './errors.ts';
-import type { RawHeaders } from './headers.ts';
-import type { ClientIdentity } from './identity/peer.ts';
+import type { RawHeaders } from './http/fields.ts';
 
 /** A body whose length is not known before its end (chunked, or until the connection closes). */
 export const UNKNOWN_LENGTH = -1;

@@ -8,7 +8,7 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { State } from '../lifecycle/lifecycle.ts';
-import { type Bound, openPort } from '../ports.ts';
+import { type Bound, openPort } from '../net/ports.ts';
 import type { AppHealth } from './health.ts';
 import { type About, type Activity, createStatus } from './status.ts';
 

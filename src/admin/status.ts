@@ -1,9 +1,9 @@
 // What GET /status tells, for people and scripts: it is put together from what is served and counted at that moment,
 // never from what stands on disk. No key, nothing of any request.
 
+import type { TrustState } from '../clients/shared.ts';
 import { isValidAt } from '../identity/dates.ts';
 import type { PairState, Served } from '../identity/pair.ts';
-import type { TrustState } from '../identity/shared.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
 import type { AppHealth } from './health.ts';
 

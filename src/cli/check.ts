@@ -5,9 +5,9 @@ import type { Config } from '../config/config.ts';
 import { checkApp } from './checks/app.ts';
 import { checkCertificates } from './checks/certificates.ts';
 import { checkClients } from './checks/clients.ts';
-import { checkDoor } from './checks/door.ts';
+import { checkRuntime } from './checks/node-release.ts';
 import { checkPorts } from './checks/ports.ts';
-import { checkRuntime } from './checks/runtime.ts';
+import { checkDoor } from './checks/trust.ts';
 import type { Check, Verdict } from './checks/verdict.ts';
 
 const SUCCESS = 0;

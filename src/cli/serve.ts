@@ -2,10 +2,10 @@
 
 import type { Config } from '../config/config.ts';
 import { onSignals } from '../lifecycle/signals.ts';
-import { createLog } from '../log.ts';
-import { createMetrics } from '../metrics/metrics.ts';
-import { startSidecar } from '../sidecar.ts';
-import { isPatched, PATCHED } from './runtime.ts';
+import { createLog } from '../observe/log.ts';
+import { createMetrics } from '../observe/metrics.ts';
+import { startSidecar } from '../sidecar/sidecar.ts';
+import { isPatched, PATCHED } from './node-release.ts';
 import { readVersion } from './version.ts';
 
 const STOPPED = 0;

@@ -1,7 +1,7 @@
 // Text to values: durations, sizes, ports, addresses. The one place where such text is read. Every function gives the
 // value or throws a Malformed that says what would have been right; the caller adds which option it was.
 
-import { type Range, readRange } from '../addresses.ts';
+import { type Range, readRange } from '../net/addresses.ts';
 
 export class Malformed extends Error {}
 

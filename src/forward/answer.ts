@@ -4,8 +4,8 @@
 
 import { errorCode, REJECTIONS, type Reason, type Rejection } from '../errors.ts';
 import { UNKNOWN_LENGTH } from '../exchange.ts';
-import { endToEnd, fieldValue, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
-import { readContentLength } from '../message/head.ts';
+import { endToEnd, fieldValue, Kind, kindOf, listMembers, type RawHeaders } from '../http/fields.ts';
+import { readContentLength } from '../http/head.ts';
 
 export type AnswerHead = {
   readonly status: number;

@@ -36,6 +36,6 @@ export async function createForwarder(options: ForwardOptions): Promise<Forwarde
 }
 
 async function loadHttpProxy(options: ForwardOptions): Promise<Forwarder> {
-  const { createHttpProxyForwarder } = await import('./http-proxy.ts');
+  const { createHttpProxyForwarder } = await import('./http-proxy/http-proxy.ts');
   return createHttpProxyForwarder(options);
 }

@@ -3,8 +3,8 @@
 
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
-import { endToEnd, fieldValue, type RawHeaders } from '../headers.ts';
-import { acceptOf } from '../message/websocket.ts';
+import { endToEnd, fieldValue, type RawHeaders } from '../http/fields.ts';
+import { acceptOf } from '../http/websocket.ts';
 
 /** Answers the client with the app's 101 and joins the two streams. */
 export function splice(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {

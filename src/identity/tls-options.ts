@@ -5,7 +5,7 @@ import { constants } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import type { Bundle } from './bundle.ts';
 import { BundleError } from './fault.ts';
-import { sessionContextOf } from './tickets.ts';
+import { sessionContextOf } from './session-context.ts';
 
 /** AES-128 first: no practical weakness, and cheaper than 256 for every byte. */
 const CIPHERS = [

@@ -3,19 +3,19 @@
 
 import { createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type AddressList, canonicalAddress } from '../addresses.ts';
+import type { ClientIdentity } from '../clients/peer.ts';
 import { errorCode } from '../errors.ts';
 import type { Clock, Handler, TlsFacts } from '../exchange.ts';
-import type { ClientIdentity } from '../identity/peer.ts';
 import type { TlsChoice } from '../identity/sni/choice.ts';
-import { type Bound, openPort } from '../ports.ts';
-import { ClientCertificateReader, type ClientCertificates, type Refusal } from './client-certificates.ts';
+import { type AddressList, canonicalAddress } from '../net/addresses.ts';
+import { type Bound, openPort } from '../net/ports.ts';
+import { ClientCertificateReader, type ClientCertificates, type Refusal } from './accept/client-certificates.ts';
+import { Entrance, type EntranceEvents, type EntranceFault } from './accept/pending-connection.ts';
+import { TlsServers } from './accept/tls-servers.ts';
 import { Connections } from './connections.ts';
-import { Entrance, type EntranceEvents, type EntranceFault } from './entrance.ts';
-import { type ClientFacts, Http1Connection, type Http1Options } from './http1.ts';
-import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2.ts';
+import { type ClientFacts, Http1Connection, type Http1Options } from './http1/connection.ts';
+import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2/connection.ts';
 import type { Limits } from './limits.ts';
-import { TlsServers } from './tls-servers.ts';
 
 export interface ListenerObserver {
   connected(protocol: string): void;

@@ -2,11 +2,11 @@
 // allow rules none that matches, is a 403. The verdict is asked for with every request, so that new rules hold at once;
 // it is remembered, so that this costs a look-up. It verifies nothing itself.
 
+import type { Admission } from '../clients/allow.ts';
+import type { Peer } from '../clients/peer.ts';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
-import type { RawHeaders } from '../headers.ts';
-import type { Admission } from '../identity/allow.ts';
-import type { Peer } from '../identity/peer.ts';
+import type { RawHeaders } from '../http/fields.ts';
 
 export function clientIdentity(admission: Admission) {
   return {

@@ -2,9 +2,9 @@
 // rightmost hop of X-Forwarded-For that is not trusted, where the TCP peer is; else the TCP peer. Only what is an
 // address becomes one; text of a client never gets through.
 
-import { type AddressList, canonicalAddress } from '../addresses.ts';
 import type { Exchange } from '../exchange.ts';
-import type { RawHeaders } from '../headers.ts';
+import type { RawHeaders } from '../http/fields.ts';
+import { type AddressList, canonicalAddress } from '../net/addresses.ts';
 
 /** More trusted proxies in a row than this are a made-up list. */
 const MAX_HOPS = 32;

@@ -3,9 +3,9 @@
 // What a trusted proxy said is kept where it is sane, and appended to.
 
 import { randomUUID } from 'node:crypto';
-import { AddressList } from '../addresses.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
-import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../headers.ts';
+import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../http/fields.ts';
+import { AddressList } from '../net/addresses.ts';
 import { portOf } from './authority.ts';
 import { forwardedElement, type TrustedFields, takeTrustedFields } from './trusted-fields.ts';
 

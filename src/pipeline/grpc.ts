@@ -3,7 +3,7 @@
 
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
-import { fieldValue, type RawHeaders } from '../headers.ts';
+import { fieldValue, type RawHeaders } from '../http/fields.ts';
 
 /** grpc-web and its like are other protocols, which HTTP/1.1 carries. */
 const GRPC_TYPE = /^application\/grpc(?:[+;]|\s*$)/i;

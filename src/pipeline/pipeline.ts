@@ -4,7 +4,7 @@
 import { STATUS_CODES } from 'node:http';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange, Handler } from '../exchange.ts';
-import type { RawHeaders } from '../headers.ts';
+import type { RawHeaders } from '../http/fields.ts';
 import { grpcFailure } from './grpc.ts';
 import { redirectTarget } from './plaintext.ts';
 import type { Policy } from './policies.ts';

@@ -1,15 +1,15 @@
 // THE ordered list of what every request passes before it is forwarded. Each line says why it stands there.
 
-import type { AddressList } from '../addresses.ts';
+import type { Admission } from '../clients/allow.ts';
 import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
-import type { Admission } from '../identity/allow.ts';
+import type { AddressList } from '../net/addresses.ts';
 import { client } from './client.ts';
 import { clientCertificate, clientIdentity } from './client-identity.ts';
 import { forwarded } from './forwarded.ts';
-import { gate } from './gate.ts';
 import { grpc } from './grpc.ts';
 import { type PlaintextMode, redirectPlaintext, refusePlaintext } from './plaintext.ts';
+import { gate } from './request-rules.ts';
 import { webSocket } from './websocket.ts';
 
 export interface Policy {

@@ -2,8 +2,8 @@
 // sane to be kept; else it counts as not said. What the proxy cannot have meant goes: names spelled with `_`, which it
 // may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake of ours can prove.
 
-import { Kind, kindOf, membersOf, type RawHeaders } from '../headers.ts';
-import { isToken } from '../message/head.ts';
+import { Kind, kindOf, membersOf, type RawHeaders } from '../http/fields.ts';
+import { isToken } from '../http/head.ts';
 import { isAuthority } from './authority.ts';
 
 export type TrustedFields = {

@@ -2,8 +2,8 @@
 // a key of ours and the version. Whoever carries it checks that the app's answer fits the key.
 
 import type { Exchange } from '../exchange.ts';
-import { fieldValue, type RawHeaders } from '../headers.ts';
-import { createWebSocketKey } from '../message/websocket.ts';
+import { fieldValue, type RawHeaders } from '../http/fields.ts';
+import { createWebSocketKey } from '../http/websocket.ts';
 
 /** RFC 8441 section 5: these two are not used there; a client's own copies mean nothing. */
 const KEY = 'sec-websocket-key';

@@ -8,7 +8,7 @@ import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { acceptOf } from '../../src/message/websocket.ts';
+import { acceptOf } from '../../src/http/websocket.ts';
 import { type Lane, openLane } from '../support/lane.ts';
 import { answerOf, type H2Client, openH2Client } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';

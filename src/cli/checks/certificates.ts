@@ -1,13 +1,13 @@
 // Every pair as serve would read it: whether it can be served, until when, for which names, from a mount that is
 // renewed, and which pair stands for a name that several have.
 
+import { createTicketKeys } from '../../clients/tickets.ts';
 import type { Config } from '../../config/config.ts';
 import { type Bundle, kindOf, parseBundle } from '../../identity/bundle.ts';
 import { BundleError } from '../../identity/fault.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
 import { shownByName } from '../../identity/sni/choice.ts';
 import { namesOf } from '../../identity/sni/names.ts';
-import { createTicketKeys } from '../../identity/tickets.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
 import { checkMount } from './mount.ts';
 import type { Verdict } from './verdict.ts';

@@ -1,10 +1,10 @@
 // What `check` says of client certificates: the file of --client-ca, its dates, and who would be admitted.
 
+import { isRestricted } from '../../clients/allow.ts';
+import { readTrust } from '../../clients/trust.ts';
 import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
-import { isRestricted } from '../../identity/allow.ts';
 import { isValidAt } from '../../identity/dates.ts';
 import { BundleError } from '../../identity/fault.ts';
-import { readTrust } from '../../identity/trust.ts';
 import { checkMount } from './mount.ts';
 import type { Verdict } from './verdict.ts';
 

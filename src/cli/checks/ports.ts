@@ -3,7 +3,7 @@
 import { createServer } from 'node:net';
 import type { Config } from '../../config/config.ts';
 import type { Address } from '../../config/parse.ts';
-import { openPort, portProblem } from '../../ports.ts';
+import { openPort, portProblem } from '../../net/ports.ts';
 import type { Verdict } from './verdict.ts';
 
 export async function checkPorts({ listen, admin }: Config): Promise<Verdict[]> {

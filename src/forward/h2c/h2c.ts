@@ -5,10 +5,10 @@
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { type Carrier, type Clock, type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
-import type { RawHeaders } from '../../headers.ts';
-import { fieldValue } from '../../headers.ts';
-import { fieldsOf } from '../../message/http2-fields.ts';
-import { acceptOf } from '../../message/websocket.ts';
+import type { RawHeaders } from '../../http/fields.ts';
+import { fieldValue } from '../../http/fields.ts';
+import { fieldsOf } from '../../http/http2-fields.ts';
+import { acceptOf } from '../../http/websocket.ts';
 import { type AnswerHead, isRejection, mayRepeat, passesInterim } from '../answer.ts';
 import { type Failed, type Forwarder, type ForwardLimits, MAX_INTERIM, type Upstream } from '../forward.ts';
 import { splice } from '../tunnel.ts';

@@ -4,8 +4,8 @@ import { STATUS_CODES } from 'node:http';
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Exchange } from '../../exchange.ts';
-import { fieldValue, passableTrailers, type RawHeaders } from '../../headers.ts';
-import { areFields, fieldsOf } from '../../message/http2-fields.ts';
+import { fieldValue, passableTrailers, type RawHeaders } from '../../http/fields.ts';
+import { areFields, fieldsOf } from '../../http/http2-fields.ts';
 import { type AnswerHead, isRejection, readAnswer } from '../answer.ts';
 import type { ForwardLimits } from '../forward.ts';
 

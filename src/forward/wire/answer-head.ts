@@ -1,8 +1,8 @@
 // The head of the app's answer, found and read, or the rejection for what is wrong with it. Pure.
 
 import { REJECTIONS, type Rejection } from '../../errors.ts';
-import type { RawHeaders } from '../../headers.ts';
-import { findHeadEnd, hasBareLineFeed, readFields, readStatusLine } from '../../message/head.ts';
+import type { RawHeaders } from '../../http/fields.ts';
+import { findHeadEnd, hasBareLineFeed, readFields, readStatusLine } from '../../http/head.ts';
 
 export type RawHead = {
   readonly version: string;

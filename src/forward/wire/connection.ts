@@ -5,9 +5,9 @@
 import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
-import type { RawHeaders } from '../../headers.ts';
-import { BodyReader } from '../../message/body.ts';
-import type { ChunkSink } from '../../message/chunked.ts';
+import { BodyReader } from '../../http/body.ts';
+import type { ChunkSink } from '../../http/chunked.ts';
+import type { RawHeaders } from '../../http/fields.ts';
 import { type AnswerHead, isRejection, readAnswer, socketRejection } from '../answer.ts';
 import { MAX_INTERIM } from '../forward.ts';
 import { agreesTo } from '../tunnel.ts';

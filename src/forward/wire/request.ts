@@ -3,9 +3,9 @@
 
 import type { Socket } from 'node:net';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
-import type { RawHeaders } from '../../headers.ts';
-import { chunkHead } from '../../message/chunked.ts';
-import { writeFields } from '../../message/head.ts';
+import { chunkHead } from '../../http/chunked.ts';
+import type { RawHeaders } from '../../http/fields.ts';
+import { writeFields } from '../../http/head.ts';
 
 export type RequestHead = {
   readonly method: string;

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Carrier, Clock, Exchange } from '../../exchange.ts';
-import { passableTrailers, type RawHeaders } from '../../headers.ts';
+import { passableTrailers, type RawHeaders } from '../../http/fields.ts';
 import { type AnswerHead, mayRepeat, passesInterim } from '../answer.ts';
 import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
 import { provesHandshake, splice } from '../tunnel.ts';

@@ -5,7 +5,7 @@
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, kindOf } from '../bundle.ts';
 import { isValidAt } from '../dates.ts';
-import { sessionContextOf } from '../tickets.ts';
+import { sessionContextOf } from '../session-context.ts';
 import { canonical, namesOf, wildcardOf } from './names.ts';
 
 export type Credentials = { readonly bundle: Bundle; readonly tls: TlsOptions };

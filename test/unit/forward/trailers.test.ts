@@ -4,9 +4,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { UNKNOWN_LENGTH } from '../../../src/exchange.ts';
 import type { Forwarder, ForwardLimits, Upstream } from '../../../src/forward/forward.ts';
-import { createHttpProxyForwarder } from '../../../src/forward/http-proxy.ts';
+import { createHttpProxyForwarder } from '../../../src/forward/http-proxy/http-proxy.ts';
 import { createWireForwarder } from '../../../src/forward/wire/wire.ts';
-import type { RawHeaders } from '../../../src/headers.ts';
+import type { RawHeaders } from '../../../src/http/fields.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
 const limits: ForwardLimits = {

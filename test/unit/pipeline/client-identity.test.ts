@@ -2,8 +2,8 @@
 // was spelled.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { ClientIdentity, Peer } from '../../../src/clients/peer.ts';
 import { REJECTIONS } from '../../../src/errors.ts';
-import type { ClientIdentity, Peer } from '../../../src/identity/peer.ts';
 import { certificateField, clientCertificate, clientIdentity } from '../../../src/pipeline/client-identity.ts';
 import { FakeExchange } from './fake-exchange.ts';
 

@@ -1,7 +1,7 @@
 // Who asked: never what an untrusted client says of itself, and never anything but an address.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AddressList, type Range, readRange } from '../../../src/addresses.ts';
+import { AddressList, type Range, readRange } from '../../../src/net/addresses.ts';
 import { client } from '../../../src/pipeline/client.ts';
 import { FakeExchange } from './fake-exchange.ts';
 

@@ -4,7 +4,7 @@
 import { Duplex } from 'node:stream';
 import type { Rejection } from '../../../src/errors.ts';
 import type { Carrier, ClientConnection, Exchange, Protocol } from '../../../src/exchange.ts';
-import type { RawHeaders } from '../../../src/headers.ts';
+import type { RawHeaders } from '../../../src/http/fields.ts';
 
 export type FakeRequest = {
   method?: string;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UNKNOWN_LENGTH } from '../../../src/exchange.ts';
-import type { RawHeaders } from '../../../src/headers.ts';
+import type { RawHeaders } from '../../../src/http/fields.ts';
 import { forwarded } from '../../../src/pipeline/forwarded.ts';
 import { FakeExchange, type FakeRequest } from './fake-exchange.ts';
 

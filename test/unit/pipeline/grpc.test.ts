@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { REJECTIONS } from '../../../src/errors.ts';
-import { fieldValue } from '../../../src/headers.ts';
+import { fieldValue } from '../../../src/http/fields.ts';
 import { grpc, grpcCode, percentEncoded } from '../../../src/pipeline/grpc.ts';
 import { createPipeline } from '../../../src/pipeline/pipeline.ts';
 import { FakeExchange } from './fake-exchange.ts';

@@ -1,10 +1,10 @@
 // The run through the policies: who is asked, who answers, and that every exchange is observed once, whatever happens.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AddressList } from '../../../src/addresses.ts';
 import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
 import type { Exchange } from '../../../src/exchange.ts';
-import { fieldValue } from '../../../src/headers.ts';
+import { fieldValue } from '../../../src/http/fields.ts';
+import { AddressList } from '../../../src/net/addresses.ts';
 import { createPipeline, type Failed } from '../../../src/pipeline/pipeline.ts';
 import { createPolicies, type Policy } from '../../../src/pipeline/policies.ts';
 import { FakeExchange } from './fake-exchange.ts';

@@ -1,8 +1,8 @@
 // What a trusted proxy said is kept where it is sane, and appended to; ours stand in for the rest.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AddressList, type Range, readRange } from '../../../src/addresses.ts';
-import type { RawHeaders } from '../../../src/headers.ts';
+import type { RawHeaders } from '../../../src/http/fields.ts';
+import { AddressList, type Range, readRange } from '../../../src/net/addresses.ts';
 import { forwarded } from '../../../src/pipeline/forwarded.ts';
 import { valuesOf } from '../../support/response.ts';
 import { FakeExchange } from './fake-exchange.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UNKNOWN_LENGTH } from '../../../src/exchange.ts';
-import { fieldValue } from '../../../src/headers.ts';
-import { gate } from '../../../src/pipeline/gate.ts';
+import { fieldValue } from '../../../src/http/fields.ts';
+import { gate } from '../../../src/pipeline/request-rules.ts';
 import { webSocket } from '../../../src/pipeline/websocket.ts';
 import { FakeExchange, type FakeRequest } from './fake-exchange.ts';
 

@@ -9,7 +9,7 @@ import type { Rejection } from '../../../../src/errors.ts';
 import type { ForwardLimits, Upstream } from '../../../../src/forward/forward.ts';
 import type { AnswerReceiver, AppConnection } from '../../../../src/forward/wire/connection.ts';
 import { type Borrower, Pool } from '../../../../src/forward/wire/pool.ts';
-import type { RawHeaders } from '../../../../src/headers.ts';
+import type { RawHeaders } from '../../../../src/http/fields.ts';
 
 const LIMITS: ForwardLimits = {
   connectTimeoutMs: 5000,

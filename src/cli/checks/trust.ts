@@ -1,0 +1,69 @@
+// The part of `check` for who may come in: how many connections fit, and whether trust in addresses is wider than anybody
+// can mean. Nothing of it stops the sidecar from starting.
+
+import type { Config } from '../../config/config.ts';
+import { AddressList, type Range } from '../../net/addresses.ts';
+import { capacityOf, readSystemLimits, type SystemLimits } from '../../net/capacity.ts';
+import type { Verdict } from './verdict.ts';
+
+type DoorConfig = Pick<Config, 'maxConnections' | 'trustForwarded' | 'proxyProtocol' | 'plaintext'>;
+
+/** Wider ranges than these are no one's own network. */
+const NARROWEST = { ipv4: 8, ipv6: 16 } as const;
+
+export function checkDoor(config: DoorConfig, limits: SystemLimits = readSystemLimits()): Verdict[] {
+  const { trustForwarded, proxyProtocol, plaintext } = config;
+  const served = 'clients without TLS are served, and anybody on the way can read and change it';
+  return [
+    connections(config, limits),
+    ...trustForwarded.map((range) => width('--trust-forwarded', range, 'can claim to be any client')),
+    ...proxyProtocol.map((range) =>
+      width('--proxy-protocol', range, 'must send a PROXY header, and can claim any address'),
+    ),
+    ...overlaps(trustForwarded, proxyProtocol),
+    ...(plaintext === 'forward' ? [{ level: 'warning', text: `--plaintext forward: ${served}` } as const] : []),
+  ];
+}
+
+function connections({ maxConnections }: DoorConfig, limits: SystemLimits): Verdict {
+  const fit = capacityOf(limits);
+  const bound =
+    fit.boundBy === 'memory'
+      ? `${Math.floor(limits.memoryBytes / 2 ** 20)} MiB of memory`
+      : `${limits.openFiles} open files`;
+  if (maxConnections === 'auto')
+    return { level: 'ok', text: `--max-connections auto: ${fit.connections} connections, for ${bound}` };
+  const text = `--max-connections ${maxConnections}`;
+  if (maxConnections <= fit.connections) return { level: 'ok', text: `${text}: ${bound} allow ${fit.connections}` };
+  return {
+    level: 'warning',
+    text: `${text} is more than ${bound} allow; take ${fit.connections}, or raise that limit`,
+  };
+}
+
+function width(flag: string, range: Range, who: string): Verdict {
+  const text = `${flag} ${textOf(range)}`;
+  if (range.prefix === 0) return { level: 'warning', text: `${text} is everybody: each of them ${who}; name your own` };
+  if (range.prefix < NARROWEST[range.family])
+    return { level: 'warning', text: `${text} is wider than one network: each address in it ${who}; name your own` };
+  return { level: 'ok', text: `${text}: each address in it ${who}` };
+}
+
+/** A balancer of connections passes on what its clients wrote; only a proxy of requests writes these fields itself. */
+function overlaps(trusted: readonly Range[], balancers: readonly Range[]): Verdict[] {
+  return trusted.flatMap((range) =>
+    balancers
+      .filter(
+        (balancer) => new AddressList([range]).has(balancer.address) || new AddressList([balancer]).has(range.address),
+      )
+      .map((balancer): Verdict => {
+        const both = `--trust-forwarded ${textOf(range)} and --proxy-protocol ${textOf(balancer)} overlap`;
+        const why = 'an L4 balancer passes on whatever X-Forwarded-For its clients write; trust proxies of HTTP only';
+        return { level: 'warning', text: `${both}: ${why}` };
+      }),
+  );
+}
+
+function textOf({ address, prefix }: Range): string {
+  return `${address}/${prefix}`;
+}

@@ -1,0 +1,188 @@
+// What all TLS contexts have in common, and when it changes: the CA of the clients, the keys of session tickets. Keys and
+// session id context belong to one state of trust (CA, mode, allow rules): a ticket of another one is worth nothing, so
+// that no resumed session gets past what has changed (CVE-2025-23419 and CVE-2025-68121 are this fault elsewhere).
+// A new state is in force as a whole or not at all; whatever is wrong with a new CA, the old one stays.
+
+import { ConfigError } from '../errors.ts';
+import { frozenMount } from '../identity/disk/mounts.ts';
+import { BundleError, type BundleFault } from '../identity/fault.ts';
+import { failed, type LastReload, succeeded } from '../identity/last-reload.ts';
+import { sessionContextOf } from '../identity/session-context.ts';
+import type { SharedTls } from '../identity/tls-options.ts';
+import { createTicketKeys } from './tickets.ts';
+import { readTrust, type Trust } from './trust.ts';
+
+export type ClientAuth = 'off' | 'request' | 'require';
+
+export type SharedSettings = {
+  readonly minVersion: '1.2' | '1.3';
+  readonly clientCa: string | undefined;
+  readonly clientAuth: ClientAuth;
+  /** The allow rules, as any text that differs when they do. */
+  readonly rules: string;
+};
+
+export interface TrustObserver {
+  /** Clients are verified by this from now on. */
+  trusted(trust: Trust, path: string): void;
+  reloaded(trust: Trust, path: string): void;
+  /** A changed file was refused; called once for each content and reason. */
+  refused(fault: BundleFault, message: string, path: string): void;
+  /** The file holds again what is in force, after something that was refused. */
+  restored(path: string): void;
+  /** The file, which was taken, never sees a renewal; `detail` says why. */
+  frozen(detail: string, path: string): void;
+  /** Whether the file holds something else than is in force. */
+  differs(differs: boolean, path: string): void;
+}
+
+/** What is told of the client CA. */
+export type TrustState = {
+  /** The path of --client-ca. */
+  readonly name: string;
+  readonly trust: Trust;
+  /** Clients are verified by it. */
+  readonly since: Date;
+  readonly differs: boolean;
+  readonly lastReload: LastReload | undefined;
+};
+
+export interface Shared {
+  readonly current: SharedTls;
+  /** Undefined where clients are asked for no certificate. */
+  readonly clientCa: TrustState | undefined;
+  /** Who puts each new state into force. It may throw a BundleError: then the old state stays. */
+  publishTo(publish: (next: SharedTls) => void): void;
+  /** Looks at the CA file now. True when clients are verified by another one from now on. */
+  reload(): boolean;
+  /** The allow rules have changed: tickets of before are worth nothing. */
+  setRules(rules: string): void;
+  rotateTicketKeys(): void;
+}
+
+/** Throws a ConfigError when the CA file cannot be used. */
+export function openShared(settings: SharedSettings, now: () => Date, observer: TrustObserver): Shared {
+  const { clientCa: path, clientAuth, rules } = settings;
+  if (path === undefined || clientAuth === 'off')
+    return new SharedState(settings, { trust: undefined, rules }, now, observer);
+  const trust = first(path);
+  observer.trusted(trust, path);
+  tellOfMount(path, observer);
+  return new SharedState(settings, { trust, rules }, now, observer);
+}
+
+type State = { readonly trust: Trust | undefined; readonly rules: string };
+
+class SharedState implements Shared {
+  current: SharedTls;
+  readonly #settings: SharedSettings;
+  readonly #now: () => Date;
+  readonly #observer: TrustObserver;
+  #state: State;
+  #publish: (next: SharedTls) => void = () => {};
+  #refusal = '';
+  #since: Date;
+  #differs = false;
+  #lastReload: LastReload | undefined;
+
+  constructor(settings: SharedSettings, state: State, now: () => Date, observer: TrustObserver) {
+    this.#now = now;
+    this.#since = now();
+    this.#settings = settings;
+    this.#observer = observer;
+    this.#state = state;
+    this.current = this.#make(state);
+  }
+
+  get clientCa(): TrustState | undefined {
+    const { clientCa: name } = this.#settings;
+    const { trust } = this.#state;
+    if (name === undefined || trust === undefined) return undefined;
+    return { name, trust, since: this.#since, differs: this.#differs, lastReload: this.#lastReload };
+  }
+
+  publishTo(publish: (next: SharedTls) => void): void {
+    this.#publish = publish;
+  }
+
+  reload(): boolean {
+    const { clientCa: path } = this.#settings;
+    if (path === undefined || this.#state.trust === undefined) return false;
+    try {
+      return this.#take(path);
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+      this.#refuse(error, path);
+      return false;
+    }
+  }
+
+  setRules(rules: string): void {
+    this.#enter({ ...this.#state, rules });
+  }
+
+  rotateTicketKeys(): void {
+    this.#enter(this.#state);
+  }
+
+  #take(path: string): boolean {
+    const trust = readTrust(path);
+    const changed = trust.digest !== this.#state.trust?.digest;
+    const wasRefused = this.#refusal !== '';
+    if (changed) this.#enter({ ...this.#state, trust });
+    this.#refusal = '';
+    this.#differs = false;
+    this.#observer.differs(false, path);
+    if (changed) {
+      this.#since = this.#now();
+      this.#lastReload = succeeded('changed', this.#since);
+      this.#observer.reloaded(trust, path);
+      tellOfMount(path, this.#observer);
+    } else if (wasRefused) {
+      this.#lastReload = succeeded('restored', this.#now());
+      this.#observer.restored(path);
+    }
+    return changed;
+  }
+
+  #refuse(error: BundleError, path: string): void {
+    const { fault, message } = error;
+    this.#differs = true;
+    this.#observer.differs(true, path);
+    if (message === this.#refusal) return;
+    this.#refusal = message;
+    this.#lastReload = failed(error, this.#now());
+    this.#observer.refused(fault, message, path);
+  }
+
+  #enter(state: State): void {
+    const next = this.#make(state);
+    this.#publish(next);
+    this.current = next;
+    this.#state = state;
+  }
+
+  #make({ trust, rules }: State): SharedTls {
+    const { minVersion, clientAuth } = this.#settings;
+    return {
+      ticketKeys: createTicketKeys(),
+      sessionIdContext: sessionContextOf(clientAuth, trust?.digest ?? '', rules),
+      minVersion: minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+      trust: trust && { ca: trust.ca, required: clientAuth === 'require' },
+    };
+  }
+}
+
+function tellOfMount(path: string, observer: TrustObserver): void {
+  const detail = frozenMount(path);
+  if (detail !== undefined) observer.frozen(detail, path);
+}
+
+function first(path: string): Trust {
+  try {
+    return readTrust(path);
+  } catch (error) {
+    if (!(error instanceof BundleError)) throw error;
+    throw new ConfigError([`--client-ca: ${error.message}`], { cause: error });
+  }
+}

@@ -1,0 +1,85 @@
+// The http-proxy package behind our rules, and its only import; loaded when chosen. As shipped, version 1.18.1 can be
+// crashed by one field, frames a chunked DELETE wrongly, forgets the app when a client leaves and the client when the
+// app does, and passes hop-by-hop fields on. So it gets an empty request to send, its own passes are removed, and head
+// and body of request and answer go through the same rules as in the wire forwarder. It adds http.request and a pipe.
+
+import { Agent, type AgentOptions, type ClientRequest } from 'node:http';
+import { createRequire } from 'node:module';
+import type { Readable } from 'node:stream';
+import util from 'node:util';
+import type HttpProxy from 'http-proxy';
+import type { Clock } from '../../exchange.ts';
+import type { Forwarder, ForwardLimits, Upstream } from '../forward.ts';
+import { ProxyCarrier, type ProxyRequest } from './carrier.ts';
+
+export type HttpProxyOptions = { readonly upstream: Upstream; readonly limits: ForwardLimits; readonly clock: Clock };
+
+export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyOptions): Forwarder {
+  const agent = new PlainAgent(limits, true);
+  /** A connection for each request: for what must not be sent on a used one again. */
+  const single = new PlainAgent(limits, false);
+  const target =
+    upstream.kind === 'unix' ? { socketPath: upstream.path } : { host: upstream.host, port: upstream.port };
+  // toProxy and prependPath keep the package from parsing the target, selfHandleResponse from writing the answer.
+  const proxy = loadHttpProxy().createProxyServer({
+    target: target as HttpProxy.ServerOptions['target'] & object,
+    agent,
+    selfHandleResponse: true,
+    toProxy: true,
+    prependPath: false,
+  });
+  const passes = proxy as unknown as { webPasses: { name: string }[] };
+  passes.webPasses = passes.webPasses.filter((pass) => pass.name === 'stream');
+  proxy.on('proxyReq', (outgoing, request) => carrierOf(request).prepare(outgoing));
+  proxy.on('proxyRes', (answer, request) => carrierOf(request).answer(answer));
+  proxy.on('error', (error, request) => carrierOf(request).broken(error));
+  const send = (request: ProxyRequest, body: Readable, fresh: boolean): void => {
+    const options = { buffer: body, agent: fresh ? single : agent };
+    proxy.web(request as never, SINK as never, options);
+  };
+  return {
+    forward(exchange, failed) {
+      new ProxyCarrier(exchange, failed, { limits, clock, send }).start();
+    },
+    close() {
+      agent.destroy();
+    },
+  };
+}
+
+/** The package calls util._extend, which warns on stderr from Node 22 on (DEP0060): it is given Object.assign instead. */
+function loadHttpProxy(): typeof HttpProxy {
+  const host = util as unknown as { _extend: unknown };
+  const original = host._extend;
+  host._extend = Object.assign;
+  try {
+    return createRequire(import.meta.url)('http-proxy') as typeof HttpProxy;
+  } finally {
+    host._extend = original;
+  }
+}
+
+/** What stands in for the response, which the package must not touch. */
+const SINK = Object.freeze({ headersSent: true, finished: false });
+
+function carrierOf(request: unknown): ProxyCarrier {
+  return (request as ProxyRequest).carrier;
+}
+
+class PlainAgent extends Agent {
+  readonly #limits: ForwardLimits;
+
+  constructor(limits: ForwardLimits, keepAlive: boolean) {
+    const options: AgentOptions = { keepAlive, maxSockets: limits.maxConnections, timeout: limits.idleTimeoutMs };
+    super(options);
+    this.#limits = limits;
+  }
+
+  /** Called by the request's constructor: before the parser takes its limits, which cut a head silently (CVE-2026-58044). */
+  addRequest(request: ClientRequest, options: unknown): void {
+    request.maxHeadersCount = 0;
+    (request as { maxHeaderSize?: number }).maxHeaderSize = this.#limits.maxHeaderBytes;
+    const parent = Agent.prototype as unknown as { addRequest(request: ClientRequest, options: unknown): void };
+    parent.addRequest.call(this, request, options);
+  }
+}

@@ -1,0 +1,97 @@
+// Client certificates at the handshake: reads what OpenSSL made of one, once a connection, and says why a handshake that
+// had to have one failed. Where a certificate is required, a connection without a good one never gets past this file.
+// It judges nothing itself: who a client is, it is told by `identify`.
+
+import type { X509Certificate } from 'node:crypto';
+import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls';
+import type { ClientIdentity } from '../../clients/peer.ts';
+import { errorCode, type Reason } from '../../errors.ts';
+
+export type ClientCertificates = {
+  /** Whether a connection without a verified certificate is refused, rather than told so over HTTP. */
+  readonly required: boolean;
+  /** `verdict` is OpenSSL's word, '' for a good chain. */
+  readonly identify: (presented: { certificate: X509Certificate | undefined; verdict: string }) => ClientIdentity;
+  readonly subjectOf: (certificate: X509Certificate) => string;
+};
+
+/** Why a certificate was refused, and what it says of itself: hostile text, made safe by `subjectOf`. */
+export type Refusal = { readonly reason: Reason; readonly subject: string; readonly verdict: string };
+
+const MAX_SUBJECT = 512;
+
+/**
+ * tls.Server drops `allowPartialTrustChain` on its way to the context (Node 20.20 and 24.21), which contexts made for SNI
+ * take. Should Node hide its context one day, a CA file without its root admits nobody.
+ */
+export function completeContext(server: Server, { allowPartialTrustChain }: TlsOptions): void {
+  if (allowPartialTrustChain !== true) return;
+  const { _sharedCreds: made } = server as { _sharedCreds?: SecureContext };
+  const native = made?.context as { setAllowPartialTrustChain?: () => void } | undefined;
+  native?.setAllowPartialTrustChain?.();
+}
+
+export class ClientCertificateReader {
+  readonly #options: ClientCertificates;
+  /** Of handshakes that are about to fail: Node takes the certificate away before it tells of the failure. */
+  readonly #presented = new WeakMap<TLSSocket, X509Certificate>();
+
+  constructor(options: ClientCertificates) {
+    this.#options = options;
+  }
+
+  /** Before its first handshake. */
+  attach(server: Server): void {
+    if (this.#options.required) this.#lookBeforeNode(server);
+  }
+
+  /** What the certificate of a connection came to, and why it is refused if it is. */
+  read(socket: TLSSocket): { client: ClientIdentity; refusal: Refusal | undefined } {
+    const certificate = socket.getPeerX509Certificate();
+    const verdict = socket.authorized ? '' : String(socket.authorizationError ?? 'UNSPECIFIED');
+    const client = this.#options.identify({ certificate, verdict });
+    if (client.kind === 'refused') return { client, refusal: this.#refusal(client.reason, verdict, certificate) };
+    const missing = client.kind === 'none' && this.#options.required;
+    return { client, refusal: missing ? this.#refusal('client_certificate_missing', verdict, undefined) : undefined };
+  }
+
+  /** Why a handshake failed, if it was for its client's certificate. */
+  failed(error: Error, socket: TLSSocket): Refusal | undefined {
+    if (errorCode(error) === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
+      return this.#refusal('client_certificate_missing', '', undefined);
+    // Node destroys the connection without a word; what remains is this field.
+    const verdict = socket.authorizationError ? String(socket.authorizationError) : '';
+    if (verdict === '') return undefined;
+    const certificate = this.#presented.get(socket);
+    const client = this.#options.identify({ certificate, verdict });
+    return this.#refusal(
+      client.kind === 'refused' ? client.reason : 'client_certificate_invalid',
+      verdict,
+      certificate,
+    );
+  }
+
+  #refusal(reason: Reason, verdict: string, certificate: X509Certificate | undefined): Refusal {
+    const subject = certificate === undefined ? '' : this.#options.subjectOf(certificate).slice(0, MAX_SUBJECT);
+    return { reason, subject, verdict };
+  }
+
+  /**
+   * With `rejectUnauthorized`, OpenSSL tells a client without a certificate so in an alert, but Node destroys a bad one's
+   * connection in its own listener of `secure`, before anybody has seen the certificate. `keylog` is the only event that
+   * gives the socket before that, in every kind of handshake. Its line, a secret, is not looked at.
+   */
+  #lookBeforeNode(server: Server): void {
+    const known = new WeakSet<TLSSocket>();
+    server.on('keylog', (_line: Buffer, socket: TLSSocket) => {
+      if (known.has(socket)) return;
+      known.add(socket);
+      // Asked for once, it is known after the end, too.
+      void socket.remoteAddress;
+      socket.prependOnceListener('secure', () => {
+        const certificate = socket.getPeerX509Certificate();
+        if (certificate !== undefined) this.#presented.set(socket, certificate);
+      });
+    });
+  }
+}

@@ -1,0 +1,140 @@
+// One HTTP/1.x exchange as its client sees it: writes the answer. Head, chunk frames and small bodies are gathered in a
+// string and leave in one write: one TLS record and one system call for a small answer, chunked or not. Reading the
+// request is the connection's work; this class never looks at what came in.
+
+import type { Duplex } from 'node:stream';
+import type { Rejection } from '../../errors.ts';
+import { type Carrier, type Exchange, type Protocol, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { chunkHead } from '../../http/chunked.ts';
+import type { RawHeaders } from '../../http/fields.ts';
+import { writeFields } from '../../http/head.ts';
+import type { Http1Connection } from './connection.ts';
+
+/** Body pieces up to this many bytes are copied into the gathered string; larger ones are written as they are. */
+const GATHER_BYTES = 4096;
+const GATHERED_MAX = 16384;
+
+export class Http1Exchange implements Exchange {
+  readonly connection: Http1Connection;
+  readonly protocol: Protocol;
+  readonly startedMs: number;
+  method: string;
+  target: string;
+  headers: RawHeaders;
+  readonly authority = undefined;
+  readonly connectProtocol = undefined;
+  grpc = false;
+  host = '';
+  bodyLength = 0;
+  upgrade: string | undefined = undefined;
+  requestId = '';
+  client: string;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  upstreamMs = -1;
+  rejection: Rejection | undefined = undefined;
+  answered = false;
+  finished = false;
+  carrier: Carrier | undefined = undefined;
+  persistent = false;
+  #gathered = '';
+  #chunked = false;
+
+  constructor(
+    connection: Http1Connection,
+    startedMs: number,
+    protocol: Protocol,
+    method: string,
+    target: string,
+    headers: RawHeaders,
+  ) {
+    this.connection = connection;
+    this.client = connection.remoteAddress;
+    this.startedMs = startedMs;
+    this.protocol = protocol;
+    this.method = method;
+    this.target = target;
+    this.headers = headers;
+  }
+
+  carry(carrier: Carrier): void {
+    if (this.finished) return carrier.gone();
+    this.carrier = carrier;
+    this.connection.carried(this);
+  }
+
+  pauseBody(): void {
+    if (!this.finished) this.connection.pauseBody();
+  }
+
+  resumeBody(): void {
+    if (!this.finished) this.connection.resumeBody();
+  }
+
+  inform(status: number, headers: RawHeaders): void {
+    if (this.finished || this.answered || this.protocol === 'http/1.0') return;
+    this.connection.write(`HTTP/1.1 ${status} ${INTERIM[status] ?? 'Interim'}\r\n${writeFields(headers)}\r\n`);
+  }
+
+  answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void {
+    if (this.finished || this.answered) return;
+    this.answered = true;
+    this.status = status;
+    let head = `HTTP/1.1 ${status} ${reason}\r\n${writeFields(headers)}`;
+    if (bodyLength === UNKNOWN_LENGTH) {
+      if (this.protocol === 'http/1.1') {
+        this.#chunked = true;
+        head += 'Transfer-Encoding: chunked\r\n';
+      } else {
+        this.persistent = false;
+      }
+    }
+    if (!this.connection.mayPersist(this)) this.persistent = false;
+    if (!this.persistent) head += 'Connection: close\r\n';
+    else if (this.protocol === 'http/1.0') head += 'Connection: keep-alive\r\n';
+    this.#gathered = `${head}\r\n`;
+  }
+
+  write(chunk: Buffer, release?: () => void): void {
+    if (this.finished) return release?.();
+    this.bytesOut += chunk.length;
+    if (this.#chunked) this.#gathered += chunkHead(chunk.length);
+    if (chunk.length <= GATHER_BYTES && this.#gathered.length <= GATHERED_MAX) {
+      this.#gathered += chunk.toString('latin1');
+      if (this.#chunked) this.#gathered += '\r\n';
+      release?.();
+    } else {
+      this.connection.writeWith(this.#gathered, chunk, release);
+      this.#gathered = this.#chunked ? '\r\n' : '';
+    }
+  }
+
+  flush(): boolean {
+    if (this.finished) return true;
+    if (this.#gathered !== '') {
+      this.connection.write(this.#gathered);
+      this.#gathered = '';
+    }
+    return !this.connection.blocked;
+  }
+
+  end(trailers: RawHeaders | undefined): void {
+    if (this.finished) return;
+    if (this.#chunked) this.#gathered += trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`;
+    this.flush();
+    this.connection.answerEnded(this);
+  }
+
+  cut(): void {
+    if (!this.finished) this.connection.destroy();
+  }
+
+  switchProtocols(reason: string, headers: RawHeaders): Duplex {
+    this.answered = true;
+    this.status = 101;
+    return this.connection.handOver(`HTTP/1.1 101 ${reason}\r\n${writeFields(headers)}\r\n`);
+  }
+}
+
+const INTERIM: Readonly<Record<number, string>> = { 100: 'Continue', 102: 'Processing', 103: 'Early Hints' };

@@ -1,0 +1,53 @@
+// Opens a port for a server, and says in a user's words why it cannot be had.
+
+import type { AddressInfo, Server } from 'node:net';
+import { ConfigError, errorCode } from '../errors.ts';
+
+export type Bound = { readonly address: string; readonly port: number };
+
+/** `host` undefined: all addresses of both families, or of IPv4 where IPv6 is off. Rejects with the system's error. */
+export function openPort(server: Server, { host, port }: { host: string | undefined; port: number }): Promise<Bound> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const backlog = 1024;
+    server.listen(host === undefined ? { port, backlog } : { host, port, backlog }, () => {
+      server.off('error', reject);
+      // Errors of accepting (too many open files) pass; the server goes on.
+      server.on('error', () => {});
+      const { address, port: bound } = server.address() as AddressInfo;
+      resolve({ address, port: bound });
+    });
+  });
+}
+
+const WHY: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'it is in use by another process',
+  EACCES: 'a port below 1024 needs a privilege; take one above',
+  EADDRNOTAVAIL: 'this machine does not have the address',
+  ENOTFOUND: 'the host name is unknown',
+};
+
+/** One line for an error of openPort(). */
+export function portProblem(
+  flag: string,
+  { host, port }: { host: string | undefined; port: number },
+  error: unknown,
+): string {
+  const code = errorCode(error);
+  return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}`;
+}
+
+type Wanted = { readonly host: string | undefined; readonly port: number };
+
+/** Opens what `flag` asks for; a port that cannot be had is a ConfigError. */
+export async function openOrExplain<A extends Wanted>(
+  flag: string,
+  address: A,
+  open: (address: A) => Promise<Bound>,
+): Promise<Bound> {
+  try {
+    return await open(address);
+  } catch (error) {
+    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
+  }
+}

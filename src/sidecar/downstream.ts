@@ -1,0 +1,37 @@
+// How clients are met, out of the configuration: the listener with its limits. It decides nothing itself.
+
+import type { Config } from '../config/config.ts';
+import type { Clock, Handler } from '../exchange.ts';
+import type { TlsChoice } from '../identity/sni/choice.ts';
+import type { ClientCertificates } from '../listener/accept/client-certificates.ts';
+import { LINGER_MS, type Limits, MAX_FIELDS } from '../listener/limits.ts';
+import { createListener, type Listener, type ListenerObserver } from '../listener/listener.ts';
+import { AddressList } from '../net/addresses.ts';
+import { maxConnectionsOf } from '../net/capacity.ts';
+
+export type Downstream = {
+  readonly tls: TlsChoice;
+  readonly handler: Handler;
+  readonly clientCertificates: ClientCertificates | undefined;
+  readonly clock: Clock;
+  readonly observer: ListenerObserver;
+};
+
+/** It does not listen yet. */
+export function makeListener(config: Config, given: Downstream): { listener: Listener; maxConnections: number } {
+  const limits: Limits = {
+    handshakeTimeoutMs: config.handshakeTimeout,
+    headerTimeoutMs: config.headerTimeout,
+    clientTimeoutMs: config.clientTimeout,
+    idleTimeoutMs: config.idleTimeout,
+    maxHeaderBytes: config.maxHeaderSize,
+    maxFields: MAX_FIELDS,
+    lingerMs: LINGER_MS,
+  };
+  const maxConnections = maxConnectionsOf(config.maxConnections);
+  const balancers = new AddressList(config.proxyProtocol);
+  return {
+    listener: createListener({ ...given, limits, http2: config.http2, maxConnections, balancers }),
+    maxConnections,
+  };
+}
