@@ -47,15 +47,20 @@ export interface Exchange {
   readonly authority: string | undefined;
   /** `:protocol` of an extended CONNECT (RFC 8441), which HTTP/2 has in place of an upgrade; else undefined. */
   readonly connectProtocol: string | undefined;
-  /** The authority that the client asked for, with its port if it gave one. Set by the authority policy. */
+  /** The authority that the client asked for, with its port if it gave one. Set by the request rules. */
   host: string;
-  /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for one whose end is found as it comes. Set by the gate. */
+  /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for one whose end is found as it comes. Set by the request rules. */
   bodyLength: number;
-  /** The protocol that the client wants to change to, as it wrote it. Set by the framing policy. */
+  /** The protocol that the client wants to change to, as it wrote it. Set by the request rules. */
   upgrade: string | undefined;
+  /**
+   * The client waits for a 100 before it sends its body (RFC 9110 section 10.1.1): until then the app owes, not the client.
+   * Set by the request rules, taken back by the listener with the first byte of the body and by inform().
+   */
+  awaitsContinue: boolean;
   /** Whether it is a gRPC call: silence is normal, and failures are told in gRPC's way. Set by the grpc policy. */
   grpc: boolean;
-  /** Whether the client lets its connection stay open after this exchange. Set by the framing policy. */
+  /** Whether the client lets its connection stay open after this exchange. Set by the request rules. */
   persistent: boolean;
   requestId: string;
   /** IP address of who asked: the connection's client, or whom a trusted proxy names. Set by the client policy. */
@@ -98,6 +103,9 @@ export interface Exchange {
   switchProtocols(reason: string, headers: RawHeaders): Duplex;
 }
 
+/** Where a forwarder says that an exchange failed: the pipeline. */
+export type Failures = Pick<Handler, 'fail' | 'crashed'>;
+
 /** A forwarder's side of one exchange: the listener calls it as the request arrives and the client drains. */
 export interface Carrier {
   body(chunk: Buffer): void;
@@ -112,11 +120,76 @@ export interface Handler {
   handle(exchange: Exchange): void;
   /** Instead of handle(): the listener itself found the request unacceptable (syntax, size, time). */
   refuse(exchange: Exchange, rejection: Rejection): void;
-  /** An exchange that was handled cannot go on because of its client. */
+  /** An exchange that was handled cannot go on: it is answered so, or cut where it was answered already. */
   fail(exchange: Exchange, rejection: Rejection): void;
+  /** A defect of ours: logged, counted, and the exchange, if there is one, failed. Whoever calls closes its connection. */
+  crashed(exchange: Exchange | undefined, error: unknown): void;
   /** Called exactly once for every exchange, after its last byte or its cut. */
   finished(exchange: Exchange): void;
 }
 
 /** A monotonic clock in milliseconds, given to whatever needs time so that tests can hold it. */
 export type Clock = () => number;
+
+/** What the listener read of a request, before any policy has seen it. */
+export type ReceivedRequest = {
+  readonly protocol: Protocol;
+  readonly method: string;
+  readonly target: string;
+  readonly headers: RawHeaders;
+  readonly authority?: string | undefined;
+  readonly connectProtocol?: string | undefined;
+  /** What is known before the request rules: HTTP/2 marks a request without a body. Default 0. */
+  readonly bodyLength?: number;
+};
+
+/** The fields of an exchange, the same in every protocol; how bytes leave, the protocols say. */
+export abstract class ExchangeState implements Exchange {
+  readonly connection: ClientConnection;
+  readonly protocol: Protocol;
+  readonly startedMs: number;
+  method: string;
+  target: string;
+  headers: RawHeaders;
+  readonly authority: string | undefined;
+  readonly connectProtocol: string | undefined;
+  host = '';
+  bodyLength: number;
+  upgrade: string | undefined = undefined;
+  awaitsContinue = false;
+  grpc = false;
+  persistent = false;
+  requestId = '';
+  client: string;
+  status = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  upstreamMs = -1;
+  rejection: Rejection | undefined = undefined;
+  answered = false;
+  finished = false;
+
+  constructor(connection: ClientConnection, startedMs: number, request: ReceivedRequest) {
+    this.connection = connection;
+    this.client = connection.remoteAddress;
+    this.startedMs = startedMs;
+    this.protocol = request.protocol;
+    this.method = request.method;
+    this.target = request.target;
+    this.headers = request.headers;
+    this.authority = request.authority;
+    this.connectProtocol = request.connectProtocol;
+    this.bodyLength = request.bodyLength ?? 0;
+  }
+
+  abstract carry(carrier: Carrier): void;
+  abstract pauseBody(): void;
+  abstract resumeBody(): void;
+  abstract inform(status: number, headers: RawHeaders): void;
+  abstract answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void;
+  abstract write(chunk: Buffer, release?: () => void): void;
+  abstract flush(): boolean;
+  abstract end(trailers: RawHeaders | undefined): void;
+  abstract cut(): void;
+  abstract switchProtocols(reason: string, headers: RawHeaders): Duplex;
+}

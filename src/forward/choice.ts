@@ -28,7 +28,7 @@ export async function createForwarder(options: ForwardOptions): Promise<Forwarde
     return exchange.upgrade === undefined && exchange.protocol !== 'h2' ? plain : wire;
   };
   return {
-    forward: (exchange, failed) => choose(exchange).forward(exchange, failed),
+    forward: (exchange, failures) => choose(exchange).forward(exchange, failures),
     close() {
       for (const forwarder of new Set([h2c, wire, plain])) forwarder.close();
     },

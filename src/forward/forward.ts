@@ -1,13 +1,10 @@
 // Who carries an exchange to the app. Forwarders share the rules on answers (answer.ts); they differ in how they talk
-// to the app. A forwarder always ends in one of three ways: it answers, it says failed(), or the exchange is gone.
+// to the app. A forwarder always ends in one of three ways: it answers, it says fail(), or the exchange is gone.
 
-import type { Rejection } from '../errors.ts';
-import type { Exchange } from '../exchange.ts';
-
-export type Failed = (exchange: Exchange, rejection: Rejection) => void;
+import type { Exchange, Failures } from '../exchange.ts';
 
 export interface Forwarder {
-  forward(exchange: Exchange, failed: Failed): void;
+  forward(exchange: Exchange, failures: Failures): void;
   /** Closes what is idle; connections that carry an exchange close after it. */
   close(): void;
 }

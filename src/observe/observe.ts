@@ -40,7 +40,7 @@ export function observeExchanges({ log, metrics, settings, clock, plaintext }: E
       const failed = exchange.rejection !== undefined || exchange.status >= 500;
       if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
     },
-    internalError: (exchange, error) => log.error({ err: error, requestId: exchange.requestId }, 'internal error'),
+    internalError: (exchange, error) => log.error({ err: error, requestId: exchange?.requestId }, 'internal error'),
   };
 
   function plaintextAction({ rejection }: Exchange): string {

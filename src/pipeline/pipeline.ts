@@ -3,41 +3,45 @@
 
 import { STATUS_CODES } from 'node:http';
 import { REJECTIONS, type Rejection } from '../errors.ts';
-import type { Exchange, Handler } from '../exchange.ts';
+import type { Exchange, Failures, Handler } from '../exchange.ts';
 import type { RawHeaders } from '../http/fields.ts';
 import { grpcFailure } from './grpc.ts';
 import { redirectTarget } from './plaintext.ts';
 import type { Policy } from './policies.ts';
 
-/** What carries an accepted exchange to the app. It must answer, or call failed(), or see gone(). */
-export interface Onward {
-  forward(exchange: Exchange, failed: Failed): void;
+/** What carries an accepted exchange to the app. It must answer, or call fail(), or see gone(). */
+export interface Forwarder {
+  forward(exchange: Exchange, failures: Failures): void;
 }
-export type Failed = (exchange: Exchange, rejection: Rejection) => void;
 
 export interface Observer {
   started(exchange: Exchange): void;
   finished(exchange: Exchange): void;
   /** A defect of ours: the exchange is answered with 500, the process goes on. */
-  internalError(exchange: Exchange, error: unknown): void;
+  internalError(exchange: Exchange | undefined, error: unknown): void;
 }
 
 export type PipelineOptions = {
   readonly policies: readonly Policy[];
-  readonly onward: Onward;
+  readonly forwarder: Forwarder;
   readonly observer: Observer;
   /** The time of day, for the Date of our own answers. */
   readonly now: () => Date;
 };
 
-export function createPipeline({ policies, onward, observer, now }: PipelineOptions): Handler {
+export function createPipeline({ policies, forwarder, observer, now }: PipelineOptions): Handler {
   /** Before the head of the answer the client is told what happened; after it, only a cut is honest. */
-  const fail: Failed = (exchange, rejection) => {
+  const fail = (exchange: Exchange, rejection: Rejection): void => {
     if (exchange.finished) return;
     exchange.rejection = rejection;
     if (exchange.answered) exchange.cut();
     else answer(exchange, rejection, now());
   };
+  const crashed = (exchange: Exchange | undefined, error: unknown): void => {
+    observer.internalError(exchange, error);
+    if (exchange !== undefined) fail(exchange, REJECTIONS.internal_error);
+  };
+  const failures = { fail, crashed };
   return {
     handle(exchange) {
       observer.started(exchange);
@@ -46,17 +50,16 @@ export function createPipeline({ policies, onward, observer, now }: PipelineOpti
           const rejection = policy.apply(exchange);
           if (rejection !== undefined) return fail(exchange, rejection);
         }
-        onward.forward(exchange, fail);
+        forwarder.forward(exchange, failures);
       } catch (error) {
-        observer.internalError(exchange, error);
-        fail(exchange, REJECTIONS.internal_error);
+        crashed(exchange, error);
       }
     },
     refuse(exchange, rejection) {
       observer.started(exchange);
       fail(exchange, rejection);
     },
-    fail,
+    ...failures,
     finished(exchange) {
       observer.finished(exchange);
     },

@@ -9,7 +9,7 @@ import { clientCertificate, clientIdentity } from './client-identity.ts';
 import { forwarded } from './forwarded.ts';
 import { grpc } from './grpc.ts';
 import { type PlaintextMode, redirectPlaintext, refusePlaintext } from './plaintext.ts';
-import { gate } from './request-rules.ts';
+import { requestRules } from './request-rules.ts';
 import { webSocket } from './websocket.ts';
 
 export interface Policy {
@@ -32,11 +32,11 @@ export function createPolicies({ appAuthority, plaintext, trusted, admission }: 
   return [
     ...(trusted.empty ? [] : [client(trusted)]), // first: what is refused is logged with its client, too
     ...(plaintext === 'reject' ? [refusePlaintext] : []), // then: told so, whatever else is wrong
-    grpc, // before the gate, which may refuse: it says how a refusal is told
-    gate, // before anything reads a field: all that follow rely on what it settled
-    ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the gate: host and target go into the answer
-    clientIdentity(admission), // after the gate, so that the log says whom and what it wanted; before all else
-    webSocket, // after the gate has found it acceptable; from here on it is like one of HTTP/1.1
+    grpc, // before the request rules, which may refuse: it says how a refusal is told
+    requestRules, // before anything reads a field: all that follow rely on what it settled
+    ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the request rules: host and target go into the answer
+    clientIdentity(admission), // after the request rules, so that the log says whom and what it wanted; before all else
+    webSocket, // after the request rules have found it acceptable; from here on it is like one of HTTP/1.1
     forwarded(appAuthority, trusted), // nothing may edit the list after our fields are set
     clientCertificate, // last: what any policy let pass under this name is taken out here
   ];

@@ -1,4 +1,4 @@
-// The gate: what a parser accepts and a proxy must not pass on. Every rule is one line of a table with its source.
+// What a parser accepts and a proxy must not pass on. Every rule is one line of a table with its source.
 // It also settles what the rest relies on: the length of the body, the upgrade, whether the connection persists.
 // It looks at the request only, never at sockets, and touches no field that it does not have to.
 
@@ -8,7 +8,7 @@ import { Kind, kindOf, listMembers } from '../http/fields.ts';
 import { readContentLength } from '../http/head.ts';
 import { isAuthority, originForm } from './authority.ts';
 
-/** What one pass over the fields found. Reused for every request: the pass is synchronous and nothing keeps it. */
+/** What one pass over the fields found. */
 class Findings {
   hosts = 0;
   host = '';
@@ -101,14 +101,15 @@ const RULES: readonly Rule[] = [
   [(x, f) => isWebSocket(x, f) && !isHandshake(x), 'bad_upgrade', 'RFC 6455 section 4.2.1'],
 ];
 
-export const gate = {
-  name: 'gate',
+export const requestRules = {
+  name: 'requestRules',
   apply(exchange: Exchange): Rejection | undefined {
     const found = inspect(exchange);
     for (const [broken, reason] of RULES) if (broken(exchange, found)) return REJECTIONS[reason];
     exchange.target = found.path;
     exchange.host = found.host;
     exchange.bodyLength = bodyLength(exchange, found);
+    exchange.awaitsContinue = found.expects === 1 && exchange.bodyLength !== 0 && exchange.protocol !== 'http/1.0';
     exchange.upgrade = exchange.connectProtocol ?? (asksUpgrade(exchange, found) ? found.upgrade : undefined);
     exchange.persistent = persists(exchange, found.connection);
     return undefined;
@@ -161,7 +162,8 @@ function note(found: Findings, kind: Kind, value: string): void {
       found.coding = value;
       return;
     case Kind.connection:
-      found.connection = [...(found.connection ?? []), ...listMembers(value)];
+      found.connection ??= [];
+      found.connection.push(...listMembers(value));
       return;
     case Kind.upgrade:
       found.upgrades++;

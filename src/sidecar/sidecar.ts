@@ -102,7 +102,7 @@ export async function startSidecar(
   const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({
     policies: createPolicies({ appAuthority, plaintext, trusted, admission: clients.admission }),
-    onward: forwarder,
+    forwarder,
     observer: observeExchanges({ log, metrics, settings, clock, plaintext }),
     now,
   });

@@ -4,13 +4,13 @@
 
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
-import { type Carrier, type Clock, type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, type Clock, type Exchange, type Failures, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { fieldValue } from '../../http/fields.ts';
 import { fieldsOf } from '../../http/http2-fields.ts';
 import { acceptOf } from '../../http/websocket.ts';
 import { type AnswerHead, isRejection, mayRepeat, passesInterim } from '../answer.ts';
-import { type Failed, type Forwarder, type ForwardLimits, MAX_INTERIM, type Upstream } from '../forward.ts';
+import { type Forwarder, type ForwardLimits, MAX_INTERIM, type Upstream } from '../forward.ts';
 import { splice } from '../tunnel.ts';
 import { answerHead, answerTrailers, owesTrailers, type RawAnswer, requestFields, splitStatus } from './message.ts';
 import { type Borrower, SessionPool, type Timed } from './pool.ts';
@@ -22,7 +22,7 @@ export type H2cOptions = { readonly upstream: Upstream; readonly limits: Forward
 export function createH2cForwarder(options: H2cOptions): Forwarder {
   const pool = new SessionPool(options);
   return {
-    forward: (exchange, failed) => pool.borrow(new H2cCarrier(exchange, failed, pool)),
+    forward: (exchange, failures) => pool.borrow(new H2cCarrier(exchange, failures, pool)),
     close: () => pool.close(),
   };
 }
@@ -30,7 +30,7 @@ export function createH2cForwarder(options: H2cOptions): Forwarder {
 class H2cCarrier implements Carrier, Borrower, Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #exchange: Exchange;
-  readonly #failed: Failed;
+  readonly #failures: Failures;
   readonly #pool: SessionPool;
   readonly #kept = new KeptBody();
   #session: AppSession | undefined = undefined;
@@ -46,9 +46,9 @@ class H2cCarrier implements Carrier, Borrower, Timed {
   #retried = false;
   #tunnel = false;
 
-  constructor(exchange: Exchange, failed: Failed, pool: SessionPool) {
+  constructor(exchange: Exchange, failures: Failures, pool: SessionPool) {
     this.#exchange = exchange;
-    this.#failed = failed;
+    this.#failures = failures;
     this.#pool = pool;
   }
 
@@ -88,11 +88,11 @@ class H2cCarrier implements Carrier, Borrower, Timed {
   }
 
   starved(): void {
-    this.#failed(this.#exchange, REJECTIONS.upstream_busy);
+    this.#failures.fail(this.#exchange, REJECTIONS.upstream_busy);
   }
 
   failed(rejection: Rejection): void {
-    this.#failed(this.#exchange, rejection);
+    this.#failures.fail(this.#exchange, rejection);
   }
 
   #listen(stream: ClientHttp2Stream): void {

@@ -5,10 +5,10 @@ import { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
-import { type Carrier, type Clock, type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, type Clock, type Exchange, type Failures, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { fieldValue, passableTrailers, type RawHeaders } from '../../http/fields.ts';
 import { isRejection, mayRepeat, readAnswer, socketRejection } from '../answer.ts';
-import { type Failed, type ForwardLimits, MAX_INTERIM } from '../forward.ts';
+import { type ForwardLimits, MAX_INTERIM } from '../forward.ts';
 
 /** What the package sees of the request: the method, and nothing that a client wrote. */
 export class ProxyRequest extends EventEmitter {
@@ -34,7 +34,7 @@ export type ProxyContext = {
 
 export class ProxyCarrier implements Carrier {
   readonly #exchange: Exchange;
-  readonly #failed: Failed;
+  readonly #failures: Failures;
   readonly #context: ProxyContext;
   #outgoing: ClientRequest | undefined = undefined;
   #incoming: IncomingMessage | undefined = undefined;
@@ -48,9 +48,9 @@ export class ProxyCarrier implements Carrier {
   #bytesBefore = 0;
   #over = false;
 
-  constructor(exchange: Exchange, failed: Failed, context: ProxyContext) {
+  constructor(exchange: Exchange, failures: Failures, context: ProxyContext) {
     this.#exchange = exchange;
-    this.#failed = failed;
+    this.#failures = failures;
     this.#context = context;
   }
 
@@ -190,7 +190,7 @@ export class ProxyCarrier implements Carrier {
     if (this.#over) return;
     this.#end();
     this.#outgoing?.destroy();
-    this.#failed(this.#exchange, rejection);
+    this.#failures.fail(this.#exchange, rejection);
   }
 
   #end(): void {

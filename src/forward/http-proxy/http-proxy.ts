@@ -38,8 +38,8 @@ export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyO
     proxy.web(request as never, SINK as never, options);
   };
   return {
-    forward(exchange, failed) {
-      new ProxyCarrier(exchange, failed, { limits, clock, send }).start();
+    forward(exchange, failures) {
+      new ProxyCarrier(exchange, failures, { limits, clock, send }).start();
     },
     close() {
       agent.destroy();

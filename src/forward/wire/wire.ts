@@ -4,10 +4,10 @@
 
 import type { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
-import type { Carrier, Clock, Exchange } from '../../exchange.ts';
+import type { Carrier, Clock, Exchange, Failures } from '../../exchange.ts';
 import { passableTrailers, type RawHeaders } from '../../http/fields.ts';
 import { type AnswerHead, mayRepeat, passesInterim } from '../answer.ts';
-import type { Failed, Forwarder, ForwardLimits, Upstream } from '../forward.ts';
+import type { Forwarder, ForwardLimits, Upstream } from '../forward.ts';
 import { provesHandshake, splice } from '../tunnel.ts';
 import type { AnswerReceiver, AppConnection } from './connection.ts';
 import { type Borrower, Pool } from './pool.ts';
@@ -17,8 +17,8 @@ export type WireOptions = { readonly upstream: Upstream; readonly limits: Forwar
 export function createWireForwarder(options: WireOptions): Forwarder {
   const pool = new Pool(options);
   return {
-    forward(exchange, failed) {
-      const carrier = new WireCarrier(exchange, failed, pool);
+    forward(exchange, failures) {
+      const carrier = new WireCarrier(exchange, failures, pool);
       if (exchange.upgrade === undefined) pool.borrow(carrier, false);
       else carrier.lend(pool.dialApart());
     },
@@ -30,7 +30,7 @@ export function createWireForwarder(options: WireOptions): Forwarder {
 
 class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   readonly #exchange: Exchange;
-  readonly #failed: Failed;
+  readonly #failures: Failures;
   readonly #pool: Pool;
   #connection: AppConnection | undefined = undefined;
   #retried = false;
@@ -38,9 +38,9 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   #ahead = false;
   #tunnel: Socket | undefined = undefined;
 
-  constructor(exchange: Exchange, failed: Failed, pool: Pool) {
+  constructor(exchange: Exchange, failures: Failures, pool: Pool) {
     this.#exchange = exchange;
-    this.#failed = failed;
+    this.#failures = failures;
     this.#pool = pool;
   }
 
@@ -56,7 +56,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
   }
 
   starved(): void {
-    this.#failed(this.#exchange, REJECTIONS.upstream_busy);
+    this.#failures.fail(this.#exchange, REJECTIONS.upstream_busy);
   }
 
   // ---- Carrier: what the client sends
@@ -127,7 +127,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
       this.#retried = true;
       this.#pool.borrow(this, true);
     } else {
-      this.#failed(this.#exchange, rejection);
+      this.#failures.fail(this.#exchange, rejection);
     }
   }
 
@@ -136,7 +136,7 @@ class WireCarrier implements Carrier, AnswerReceiver, Borrower {
     this.#connection = undefined;
     if (!provesHandshake(exchange, headers)) {
       socket.destroy();
-      return this.#failed(exchange, REJECTIONS.upstream_bad_upgrade);
+      return this.#failures.fail(exchange, REJECTIONS.upstream_bad_upgrade);
     }
     this.#tunnel = socket;
     exchange.upstreamMs = this.#pool.clock() - exchange.startedMs;

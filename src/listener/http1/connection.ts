@@ -5,13 +5,20 @@
 import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/peer.ts';
 import { REJECTIONS, type Reason } from '../../errors.ts';
-import { type ClientConnection, type Clock, type Handler, type TlsFacts, UNKNOWN_LENGTH } from '../../exchange.ts';
+import {
+  type ClientConnection,
+  type Clock,
+  type Handler,
+  type ReceivedRequest,
+  type TlsFacts,
+  UNKNOWN_LENGTH,
+} from '../../exchange.ts';
 import { BodyReader } from '../../http/body.ts';
 import type { ChunkSink } from '../../http/chunked.ts';
 import type { Connections, OpenConnection } from '../connections.ts';
 import type { Limits } from '../limits.ts';
 import { Http1Exchange } from './exchange.ts';
-import { type RequestHead, readRequestHead } from './request-head.ts';
+import { readRequestHead } from './request-head.ts';
 
 export type Http1Options = {
   readonly handler: Handler;
@@ -224,8 +231,8 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
     if (exchange.bodyLength === 0 && exchange === this.#exchange) this.#requestDone = true;
   }
 
-  #begin({ protocol, method, target, headers }: Omit<RequestHead, 'used' | 'fault'>): Http1Exchange {
-    const exchange = new Http1Exchange(this, this.#options.clock(), protocol, method, target, headers);
+  #begin(request: ReceivedRequest): Http1Exchange {
+    const exchange = new Http1Exchange(this, this.#options.clock(), request);
     this.#exchange = exchange;
     this.#requestDone = false;
     this.#bodyBegun = false;

@@ -3,8 +3,7 @@
 // request is the connection's work; this class never looks at what came in.
 
 import type { Duplex } from 'node:stream';
-import type { Rejection } from '../../errors.ts';
-import { type Carrier, type Exchange, type Protocol, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, ExchangeState, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
@@ -14,49 +13,11 @@ import type { Http1Connection } from './connection.ts';
 const GATHER_BYTES = 4096;
 const GATHERED_MAX = 16384;
 
-export class Http1Exchange implements Exchange {
-  readonly connection: Http1Connection;
-  readonly protocol: Protocol;
-  readonly startedMs: number;
-  method: string;
-  target: string;
-  headers: RawHeaders;
-  readonly authority = undefined;
-  readonly connectProtocol = undefined;
-  grpc = false;
-  host = '';
-  bodyLength = 0;
-  upgrade: string | undefined = undefined;
-  requestId = '';
-  client: string;
-  status = 0;
-  bytesIn = 0;
-  bytesOut = 0;
-  upstreamMs = -1;
-  rejection: Rejection | undefined = undefined;
-  answered = false;
-  finished = false;
+export class Http1Exchange extends ExchangeState {
+  declare readonly connection: Http1Connection;
   carrier: Carrier | undefined = undefined;
-  persistent = false;
   #gathered = '';
   #chunked = false;
-
-  constructor(
-    connection: Http1Connection,
-    startedMs: number,
-    protocol: Protocol,
-    method: string,
-    target: string,
-    headers: RawHeaders,
-  ) {
-    this.connection = connection;
-    this.client = connection.remoteAddress;
-    this.startedMs = startedMs;
-    this.protocol = protocol;
-    this.method = method;
-    this.target = target;
-    this.headers = headers;
-  }
 
   carry(carrier: Carrier): void {
     if (this.finished) return carrier.gone();

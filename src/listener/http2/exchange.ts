@@ -4,36 +4,15 @@
 
 import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { REJECTIONS, type Reason, type Rejection } from '../../errors.ts';
-import { type Carrier, type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { REJECTIONS, type Reason } from '../../errors.ts';
+import { type Carrier, ExchangeState, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { fieldsOf } from '../../http/http2-fields.ts';
 import type { Http2Connection } from './connection.ts';
 import type { Http2Request } from './request.ts';
 
-export class Http2Exchange implements Exchange {
-  readonly connection: Http2Connection;
-  readonly protocol = 'h2';
-  readonly startedMs: number;
-  method: string;
-  target: string;
-  headers: RawHeaders;
-  readonly authority: string | undefined;
-  readonly connectProtocol: string | undefined;
-  grpc = false;
-  host = '';
-  bodyLength: number;
-  upgrade: string | undefined = undefined;
-  persistent = true;
-  requestId = '';
-  client: string;
-  status = 0;
-  bytesIn = 0;
-  bytesOut = 0;
-  upstreamMs = -1;
-  rejection: Rejection | undefined = undefined;
-  answered = false;
-  finished = false;
+export class Http2Exchange extends ExchangeState {
+  declare readonly connection: Http2Connection;
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #stream: ServerHttp2Stream;
   #carrier: Carrier | undefined = undefined;
@@ -50,17 +29,16 @@ export class Http2Exchange implements Exchange {
   #tunnel = false;
 
   constructor(connection: Http2Connection, stream: ServerHttp2Stream, startedMs: number, request: Http2Request) {
-    this.connection = connection;
-    this.client = connection.remoteAddress;
+    super(connection, startedMs, {
+      ...request,
+      protocol: 'h2',
+      target: request.path,
+      connectProtocol: request.protocol,
+      bodyLength: request.ended ? 0 : UNKNOWN_LENGTH,
+    });
+    this.persistent = true;
     this.#stream = stream;
-    this.startedMs = startedMs;
-    this.method = request.method;
-    this.target = request.path;
-    this.authority = request.authority;
-    this.connectProtocol = request.protocol;
-    this.headers = request.headers;
     this.#endedWithHead = request.ended;
-    this.bodyLength = request.ended ? 0 : UNKNOWN_LENGTH;
     stream.on('error', ignoreError);
     // A reset without an error (RFC 9113 section 8.1): Node would wait for writes that nobody takes any more.
     stream.on('aborted', () => stream.destroy());

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { UNKNOWN_LENGTH } from '../../../src/exchange.ts';
+import { type Failures, UNKNOWN_LENGTH } from '../../../src/exchange.ts';
 import type { Forwarder, ForwardLimits, Upstream } from '../../../src/forward/forward.ts';
 import { createHttpProxyForwarder } from '../../../src/forward/http-proxy/http-proxy.ts';
 import { createWireForwarder } from '../../../src/forward/wire/wire.ts';
@@ -46,7 +46,11 @@ async function carry(make: Make, sent: RawHeaders, answered: string): Promise<[a
       carrier.body(Buffer.from('x'));
       carrier.bodyEnd(sent);
     };
-    forwarder.forward(exchange, (_, { reason }) => reject(new Error(reason)));
+    const failures: Failures = {
+      fail: (_, { reason }) => reject(new Error(reason)),
+      crashed: (_, error) => reject(error),
+    };
+    forwarder.forward(exchange, failures);
   });
   await ended;
   forwarder.close();

@@ -2,8 +2,7 @@
 // written down call by call.
 
 import { Duplex } from 'node:stream';
-import type { Rejection } from '../../../src/errors.ts';
-import type { Carrier, ClientConnection, Exchange, Protocol } from '../../../src/exchange.ts';
+import { type Carrier, type ClientConnection, ExchangeState, type Protocol } from '../../../src/exchange.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
 
 export type FakeRequest = {
@@ -20,29 +19,7 @@ export type FakeRequest = {
   connection?: Partial<ClientConnection>;
 };
 
-export class FakeExchange implements Exchange {
-  readonly connection: ClientConnection;
-  readonly protocol: Protocol;
-  readonly startedMs = 0;
-  method: string;
-  target: string;
-  headers: RawHeaders;
-  readonly authority: string | undefined;
-  readonly connectProtocol: string | undefined;
-  grpc = false;
-  host = '';
-  bodyLength: number;
-  upgrade: string | undefined = undefined;
-  persistent = false;
-  requestId = '';
-  client: string;
-  status = 0;
-  bytesIn = 0;
-  bytesOut = 0;
-  upstreamMs = -1;
-  rejection: Rejection | undefined = undefined;
-  answered = false;
-  finished = false;
+export class FakeExchange extends ExchangeState {
   /** What was called, in order: `answer 200`, `write 5`, `flush`, `end`, `cut` … */
   readonly calls: string[] = [];
   answerHeaders: RawHeaders = [];
@@ -53,32 +30,22 @@ export class FakeExchange implements Exchange {
   /** For a test that waits for the end of the answer. */
   onEnd: () => void = () => {};
 
-  constructor(request: FakeRequest) {
-    const {
-      method = 'GET',
-      target = '/',
-      protocol = 'http/1.1',
-      headers = [],
-      connection = {},
-      bodyLength = 0,
-    } = request;
-    this.method = method;
-    this.target = target;
-    this.protocol = protocol;
-    this.headers = headers;
-    this.authority = request.authority;
-    this.connectProtocol = request.connectProtocol;
-    this.bodyLength = bodyLength;
+  constructor({ connection = {}, ...request }: FakeRequest) {
     const peerAddress = connection.remoteAddress ?? '192.0.2.7';
     const facts = {
       remoteAddress: peerAddress,
       peerAddress,
-      scheme: 'https' as const,
+      scheme: 'https',
       tls: undefined,
       client: undefined,
-    };
-    this.connection = { ...facts, ...connection };
-    this.client = this.connection.remoteAddress;
+    } as const;
+    super({ ...facts, ...connection }, 0, {
+      protocol: 'http/1.1',
+      method: 'GET',
+      target: '/',
+      headers: [],
+      ...request,
+    });
   }
 
   carry(carrier: Carrier): void {

@@ -58,7 +58,7 @@ test('a rejection of a call is one head without a body; log and metrics have the
   const exchange = new FakeExchange({ method: 'POST', protocol: 'h2', headers: ['content-type', 'application/grpc'] });
   const handler = createPipeline({
     policies: [grpc],
-    onward: { forward: (refused, failed) => failed(refused, REJECTIONS.upstream_refused) },
+    forwarder: { forward: (refused, failures) => failures.fail(refused, REJECTIONS.upstream_refused) },
     observer: { started() {}, finished() {}, internalError() {} },
     now: () => new Date(0),
   });

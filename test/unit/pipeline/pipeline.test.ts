@@ -2,24 +2,24 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
-import type { Exchange } from '../../../src/exchange.ts';
+import type { Exchange, Failures } from '../../../src/exchange.ts';
 import { fieldValue } from '../../../src/http/fields.ts';
 import { AddressList } from '../../../src/net/addresses.ts';
-import { createPipeline, type Failed } from '../../../src/pipeline/pipeline.ts';
+import { createPipeline } from '../../../src/pipeline/pipeline.ts';
 import { createPolicies, type Policy } from '../../../src/pipeline/policies.ts';
 import { FakeExchange } from './fake-exchange.ts';
 
-type Parts = { policies?: Policy[]; forward?: (exchange: Exchange, failed: Failed) => void };
+type Parts = { policies?: Policy[]; forward?: (exchange: Exchange, failures: Failures) => void };
 
 function pipelineOf({ policies = [], forward = () => {} }: Parts = {}) {
   const events: string[] = [];
   const errors: unknown[] = [];
   const handler = createPipeline({
     policies,
-    onward: {
-      forward(exchange, failed) {
+    forwarder: {
+      forward(exchange, failures) {
         events.push('forward');
-        forward(exchange, failed);
+        forward(exchange, failures);
       },
     },
     observer: {
@@ -102,7 +102,9 @@ describe('an exchange that is handled', () => {
   });
 
   test('that the forwarder says has failed is answered with what the forwarder says', () => {
-    const { handler } = pipelineOf({ forward: (exchange, failed) => failed(exchange, REJECTIONS.upstream_refused) });
+    const { handler } = pipelineOf({
+      forward: (exchange, failures) => failures.fail(exchange, REJECTIONS.upstream_refused),
+    });
     const exchange = new FakeExchange({});
     handler.handle(exchange);
     assert.deepEqual([exchange.status, exchange.rejection], [502, REJECTIONS.upstream_refused]);
@@ -219,7 +221,7 @@ describe('the list of policies', () => {
   test('tells a client without TLS so first, and sets our fields last', () => {
     const names = policies.map(({ name }) => name);
     assert.deepEqual([names[0], names.at(-1)], ['plaintext', 'clientCertificate']);
-    assert.ok(names.includes('gate'));
+    assert.ok(names.includes('requestRules'));
     assert.equal(new Set(names).size, names.length);
   });
 

@@ -1,9 +1,9 @@
-// What the gate refuses, and for which reason, and what it settles for the requests that pass.
+// What the requestRules refuses, and for which reason, and what it settles for the requests that pass.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { Reason } from '../../../src/errors.ts';
 import { type Protocol, UNKNOWN_LENGTH } from '../../../src/exchange.ts';
-import { gate } from '../../../src/pipeline/request-rules.ts';
+import { requestRules } from '../../../src/pipeline/request-rules.ts';
 import { FakeExchange, type FakeRequest } from './fake-exchange.ts';
 
 type Row = readonly [what: string, request: FakeRequest, expected: Reason | 'passes'];
@@ -210,12 +210,12 @@ const http2: Row[] = [
 
 const groups = { framing, hostRules, targets, methods, connections, expectations, upgrades, http2 };
 for (const [group, rows] of Object.entries(groups)) {
-  describe(`the gate, ${group}`, () => {
+  describe(`the requestRules, ${group}`, () => {
     for (const [what, request, expected] of rows) {
       test(`${what}: ${expected}`, () => {
         const exchange = new FakeExchange(request);
         const before = [...exchange.headers];
-        assert.equal(gate.apply(exchange)?.reason ?? 'passes', expected);
+        assert.equal(requestRules.apply(exchange)?.reason ?? 'passes', expected);
         assert.deepEqual(exchange.headers, before, 'it touches no field');
         assert.deepEqual(exchange.calls, [], 'it answers nothing');
       });
@@ -225,16 +225,16 @@ for (const [group, rows] of Object.entries(groups)) {
 
 test('the first rule that is broken names the reason', () => {
   const exchange = new FakeExchange({ method: 'TRACE', target: 'x', headers: ['Content_Length', '1', 'Expect', 'x'] });
-  assert.equal(gate.apply(exchange)?.reason, 'bad_framing');
+  assert.equal(requestRules.apply(exchange)?.reason, 'bad_framing');
 });
 
 function settled(request: FakeRequest): FakeExchange {
   const exchange = new FakeExchange(request);
-  assert.equal(gate.apply(exchange), undefined);
+  assert.equal(requestRules.apply(exchange), undefined);
   return exchange;
 }
 
-describe('what the gate settles', () => {
+describe('what the requestRules settles', () => {
   test('the length of the body is that of Content-Length, unknown where it is chunked, and else 0', () => {
     assert.equal(settled(post('Content-Length', '5')).bodyLength, 5);
     assert.equal(settled(post('Content-Length', '0')).bodyLength, 0);

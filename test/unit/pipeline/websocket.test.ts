@@ -1,9 +1,9 @@
-// Extended CONNECT at the gate, and as the handshake of HTTP/1.1.
+// Extended CONNECT at the requestRules, and as the handshake of HTTP/1.1.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { UNKNOWN_LENGTH } from '../../../src/exchange.ts';
 import { fieldValue } from '../../../src/http/fields.ts';
-import { gate } from '../../../src/pipeline/request-rules.ts';
+import { requestRules } from '../../../src/pipeline/request-rules.ts';
 import { webSocket } from '../../../src/pipeline/websocket.ts';
 import { FakeExchange, type FakeRequest } from './fake-exchange.ts';
 
@@ -22,7 +22,7 @@ function connect(changes: FakeRequest = {}): FakeExchange {
 describe('at the gate', () => {
   test('a WebSocket passes, as an upgrade without a body', () => {
     const exchange = connect();
-    assert.equal(gate.apply(exchange), undefined);
+    assert.equal(requestRules.apply(exchange), undefined);
     assert.equal(exchange.upgrade, 'websocket');
     assert.equal(exchange.bodyLength, 0);
     assert.equal(exchange.host, 'a');
@@ -38,7 +38,7 @@ describe('at the gate', () => {
     ['an Upgrade field', { headers: ['upgrade', 'websocket'] }, 'malformed_request'],
   ];
   for (const [why, changes, reason] of rows) {
-    test(`${why} is ${reason}`, () => assert.equal(gate.apply(connect(changes))?.reason, reason));
+    test(`${why} is ${reason}`, () => assert.equal(requestRules.apply(connect(changes))?.reason, reason));
   }
 });
 
