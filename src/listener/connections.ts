@@ -11,8 +11,10 @@ export interface OpenConnection {
   expire(): void;
   /** Close now if nothing is in flight, else after what is. */
   drain(): void;
-  /** Clients are verified by another CA: whoever was verified before leaves after what is in flight. */
+  /** Told to go: it takes no new request, and closes after what is in flight. Tunnels stay. */
   retire(): void;
+  /** Clients are verified by another CA: whoever was verified before is retired, and his tunnels end now. */
+  revoke(): void;
   destroy(): void;
 }
 
@@ -64,8 +66,8 @@ export class Connections {
   }
 
   /** Ends, after what is in flight, the connections whose clients would have to be verified anew. */
-  retireAll(): void {
-    for (const connection of [...this.#open]) connection.retire();
+  revokeAll(): void {
+    for (const connection of [...this.#open]) connection.revoke();
   }
 
   /** Cuts whatever is still open and returns how many that were. */

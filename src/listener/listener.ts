@@ -54,7 +54,7 @@ export interface Listener {
   /** New handshakes use these; open connections are not touched. */
   setTls(tls: TlsChoice): void;
   /** Clients are verified by another CA: those verified before end after what is in flight. */
-  retireVerified(): void;
+  revokeVerified(): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
   drain(): Promise<void>;
   /** Cuts what is left and says how many that were. */
@@ -155,7 +155,7 @@ export function createListener(options: ListenerOptions): Listener {
     connections,
     open: (address) => openPort(server, address),
     setTls: (next) => servers.use(next),
-    retireVerified: () => connections.retireAll(),
+    revokeVerified: () => connections.revokeAll(),
     drain() {
       server.close();
       return connections.drain();

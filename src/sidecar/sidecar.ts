@@ -66,9 +66,9 @@ export async function startSidecar(
     observer: observeIdentity(log, metrics, now),
   });
   shared.publishTo(identity.rebuild);
-  let retireVerified = (): void => {};
+  let revokeVerified = (): void => {};
   const reloadTrust = (): void => {
-    if (shared.reload()) retireVerified();
+    if (shared.reload()) revokeVerified();
   };
   const watch = watchFiles({
     paths: [...config.cert, ...config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
@@ -115,7 +115,7 @@ export async function startSidecar(
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange(listener.setTls);
-  retireVerified = listener.retireVerified;
+  revokeVerified = listener.revokeVerified;
 
   const listen = await openOrExplain('--listen', config.listen, listener.open);
   lifecycle.advance('ready');

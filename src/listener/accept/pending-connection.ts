@@ -83,8 +83,12 @@ export class Entrance implements OpenConnection {
     else this.#cut('timeout');
   }
 
-  /** A handshake that is under way verifies its client by what it began with. */
   retire(): void {
+    // Nothing is in flight yet; it is told after its handshake, if it is still meant.
+  }
+
+  /** A handshake that is under way verifies its client by what it began with. */
+  revoke(): void {
     if (this.#settled) this.#cut('client_ca_changed');
   }
 

@@ -107,9 +107,12 @@ export class Http1Connection implements ClientConnection, OpenConnection, ChunkS
   }
 
   retire(): void {
-    if (this.client === undefined || this.client.kind === 'none') return;
     this.#retired = true;
     this.drain();
+  }
+
+  revoke(): void {
+    if (this.client !== undefined && this.client.kind !== 'none') this.retire();
   }
 
   destroy(): void {

@@ -133,7 +133,11 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   }
 
   retire(): void {
-    if (this.client !== undefined && this.client.kind !== 'none') this.drain();
+    this.drain();
+  }
+
+  revoke(): void {
+    if (this.client !== undefined && this.client.kind !== 'none') this.retire();
   }
 
   destroy(): void {

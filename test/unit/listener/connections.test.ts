@@ -39,6 +39,10 @@ class FakeConnection implements OpenConnection {
     this.calls.push('retire');
   }
 
+  revoke(): void {
+    this.calls.push('retire');
+  }
+
   destroy(): void {
     this.calls.push('destroy');
     this.#leave?.(this);
