@@ -27,6 +27,7 @@ export type AnswerHead = {
 const CONTENT_TYPE_LENGTH = 'content-type'.length;
 const EVENT_STREAM = /^text\/event-stream\s*(?:;|$)/i;
 const VERSIONS = ['1.1', '1.0', '2'];
+const RESET_CONTENT = 205;
 const NOTHING: ReadonlySet<Kind> = new Set();
 const LENGTH: ReadonlySet<Kind> = new Set([Kind.contentLength]);
 
@@ -54,20 +55,20 @@ export function readAnswer(
 ): AnswerHead | Rejection {
   if (status < 200 || status > 599 || !VERSIONS.includes(version)) return REJECTIONS.upstream_malformed;
   const found = inspect(raw);
+  if (isAmbiguous(version, found)) return REJECTIONS.upstream_ambiguous;
   const { lengths, length, codings } = found;
-  // A length that Connection names would be taken out, and the client would read the body in another way than we do.
-  if (found.connection.includes('content-length')) return REJECTIONS.upstream_ambiguous;
-  if (lengths > 1 || length < 0 || codings > 1 || (lengths > 0 && codings > 0)) return REJECTIONS.upstream_ambiguous;
-  if (codings === 1 && (found.coding !== 'chunked' || version !== '1.1')) return REJECTIONS.upstream_ambiguous;
-
-  const bodiless = method === 'HEAD' || status === 204 || status === 304;
+  const empty = status === RESET_CONTENT && lengths === 0 && codings === 0 && version !== '2';
+  // RFC 9110 section 15.3.6: a 205 has no content. Whoever knows that takes what follows for the next answer.
+  if (status === RESET_CONTENT && length > 0 && method !== 'HEAD') return REJECTIONS.upstream_ambiguous;
+  const bodiless = method === 'HEAD' || status === 204 || status === 304 || empty;
   // HTTP/2 frames every body, whatever its length, so that trailers may follow.
   const chunked = !bodiless && (version === '2' ? lengths === 0 : codings === 1);
   const untilClose = !bodiless && !chunked && lengths === 0;
   const bodyLength = bodiless ? 0 : chunked || untilClose ? UNKNOWN_LENGTH : length;
   // A 204 has no length to speak of (RFC 9110 section 8.6); HEAD and 304 tell that of the body they leave out.
   const headers = endToEnd(raw, chunked, status === 204 ? LENGTH : NOTHING);
-  const persistent = !untilClose && persists(version, found.connection);
+  if (empty && method !== 'HEAD') headers.push('Content-Length', '0');
+  const persistent = !untilClose && !empty && persists(version, found.connection);
   return {
     status,
     reason,
@@ -78,6 +79,13 @@ export function readAnswer(
     keepAliveMs: found.keepAliveMs,
     stream: found.stream,
   };
+}
+
+function isAmbiguous(version: string, { lengths, length, codings, coding, connection }: Findings): boolean {
+  // A length that Connection names would be taken out, and the client would read the body in another way than we do.
+  if (connection.includes('content-length')) return true;
+  if (lengths > 1 || length < 0 || codings > 1 || (lengths > 0 && codings > 0)) return true;
+  return codings === 1 && (coding !== 'chunked' || version !== '1.1');
 }
 
 function inspect(raw: RawHeaders): Findings {
@@ -170,7 +178,7 @@ export function mayRepeat({ method, bodyLength }: { readonly method: string; rea
   return bodyLength === 0 && IDEMPOTENT.includes(method);
 }
 
-/** Whether an interim answer goes to the client: 100 only to one that waits for it, the others to all. */
-export function passesInterim(status: number, requestHeaders: RawHeaders): boolean {
-  return status !== 100 || fieldValue(requestHeaders, 'expect') !== undefined;
+/** Whether an interim answer goes to the client: 100 only to one that asked for it, the others to all. */
+export function passesInterim(status: number, { headers }: { readonly headers: RawHeaders }): boolean {
+  return status !== 100 || fieldValue(headers, 'expect') !== undefined;
 }

@@ -2,7 +2,7 @@
 
 import { lookup } from 'node:dns';
 import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
-import type { Upstream } from './forward.ts';
+import type { Upstream } from './upstream.ts';
 
 /** Opens one socket; `onread` is Node's option for reading into buffers of the caller. */
 export type Dial = (onread: OnReadOpts | undefined) => Socket;

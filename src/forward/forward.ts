@@ -1,7 +1,11 @@
-// Who carries an exchange to the app. Forwarders share the rules on answers (answer.ts); they differ in how they talk
-// to the app. A forwarder always ends in one of three ways: it answers, it says fail(), or the exchange is gone.
+// Who carries an exchange: one transport speaks HTTP/1.1 to the app, one HTTP/2 in clear text, one is the http-proxy package,
+// which is loaded only when it is chosen. What they have in common is the carriage.
 
 import type { Exchange, Failures } from '../exchange.ts';
+import { Carriage, type CarriageOptions, type Lender } from './carriage.ts';
+import { createH2c } from './h2c/h2c.ts';
+import type { ForwarderOptions } from './upstream.ts';
+import { createWire } from './wire/wire.ts';
 
 export interface Forwarder {
   forward(exchange: Exchange, failures: Failures): void;
@@ -9,29 +13,47 @@ export interface Forwarder {
   close(): void;
 }
 
-/** Where the app is: an address or a unix socket. */
-export type Upstream =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
-  | { readonly kind: 'unix'; readonly path: string };
-
-/** Time-outs in milliseconds, sizes in bytes. */
-export type ForwardLimits = {
-  readonly connectTimeoutMs: number;
-  readonly upstreamTimeoutMs: number;
-  readonly idleTimeoutMs: number;
-  readonly maxConnections: number;
-  readonly maxHeaderBytes: number;
-  readonly maxFields: number;
+export type ForwardOptions = ForwarderOptions & {
+  /** auto: HTTP/1.1, and HTTP/2 for gRPC. An `h2c://` upstream is HTTP/2 for all. */
+  readonly upstreamProtocol: 'auto' | 'http1' | 'h2c';
+  /** What carries the plain requests of HTTP/1.1 clients in HTTP/1.1. */
+  readonly forwarder: 'wire' | 'http-proxy';
 };
 
-/** The app's answer may have a larger head than a request: cookies and policies are set there. */
-export const ANSWER_HEAD_BYTES = 32 * 1024;
-/** More interim answers to one request than any app sends. */
-export const MAX_INTERIM = 32;
+export async function createForwarder(options: ForwardOptions): Promise<Forwarder> {
+  const { upstream, upstreamProtocol } = options;
+  const h2c = createH2c(options);
+  if (upstreamProtocol === 'h2c' || (upstream.kind === 'tcp' && upstream.h2c)) return forwarderOf(h2c, options);
+  const wire = createWire(options);
+  const plain = options.forwarder === 'wire' ? wire : await loadHttpProxy(options);
+  const choose = (exchange: Exchange): Lender => {
+    if (exchange.grpc && upstreamProtocol === 'auto') return h2c;
+    // Upgrades and HTTP/2 clients are carried by our own, whichever was chosen for the rest.
+    return exchange.upgrade === undefined && exchange.protocol !== 'h2' ? plain : wire;
+  };
+  const routes = new Map([h2c, wire, plain].map((lender) => [lender, { ...options, lender }]));
+  return {
+    forward: (exchange, failures) => carry(exchange, failures, routes.get(choose(exchange)) as CarriageOptions),
+    close() {
+      for (const lender of routes.keys()) lender.close();
+    },
+  };
+}
 
-/** `host:port` of the app, for messages and for requests that name no host. */
-export function upstreamName(upstream: Upstream): string {
-  if (upstream.kind === 'unix') return `unix:${upstream.path}`;
-  const host = upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host;
-  return `${host}:${upstream.port}`;
+/** Everything by one of them. */
+export function forwarderOf(lender: Lender, options: ForwarderOptions): Forwarder {
+  const route = { ...options, lender };
+  return {
+    forward: (exchange, failures) => carry(exchange, failures, route),
+    close: () => lender.close(),
+  };
+}
+
+function carry(exchange: Exchange, failures: Failures, route: CarriageOptions): void {
+  route.lender.borrow(new Carriage(exchange, failures, route));
+}
+
+async function loadHttpProxy(options: ForwardOptions): Promise<Lender> {
+  const { createHttpProxy } = await import('./http-proxy/http-proxy.ts');
+  return createHttpProxy(options);
 }

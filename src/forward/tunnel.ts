@@ -1,13 +1,20 @@
 // A connection after its 101: bytes both ways, half-closed directions kept, until both ends have closed or one breaks.
-// The head was checked before (connection.ts); nothing of either side's bytes is read here.
+// The head was checked before; nothing of either side's bytes is read here.
 
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
 import { endToEnd, fieldValue, type RawHeaders } from '../http/fields.ts';
 import { acceptOf } from '../http/websocket.ts';
 
+/** The app's side of a tunnel. */
+export type TunnelEnd = {
+  readonly stream: Duplex;
+  /** The client has gone: what it sent may still be on its way, and then this ends. */
+  readonly leave: () => void;
+};
+
 /** Answers the client with the app's 101 and joins the two streams. */
-export function splice(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {
+export function joinTunnel(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {
   const headers = endToEnd(raw, false, new Set());
   headers.push('Connection', 'Upgrade', 'Upgrade', fieldValue(raw, 'upgrade') ?? '');
   const client = exchange.switchProtocols(reason, headers);

@@ -20,7 +20,7 @@ export const Kind = {
   /** Who the client is and how it came: ours to say, so a client's own copy is removed. */
   forwarding: 10,
   requestId: 11,
-  /** A name that a CGI-like app would read as a framing field, spelled with `_` (`Content_Length`). */
+  /** A name that a CGI-like app would read as a framing field (`Content_Length`, `Content.Length`). */
   framingTwin: 12,
 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
@@ -41,13 +41,17 @@ const KNOWN = new Map<string, Kind>([
   ['expect', Kind.expect],
   ['forwarded', Kind.forwarding],
   ['x-request-id', Kind.requestId],
+  ['x-real-ip', Kind.forwarding],
 ]);
 const FORWARDED_PREFIX = 'x-forwarded-';
 /** For each length of a name, one bit for each first letter that a special name of that length has. */
 const FIRST_LETTERS = new Int32Array(32);
 for (const name of KNOWN.keys()) FIRST_LETTERS[name.length] = (FIRST_LETTERS[name.length] ?? 0) | letterBit(name);
 
-/** Kind of a field name, in any letter case. Names spelled with `_` count as their `-` twins. */
+/**
+ * Kind of a field name, in any letter case. CGI and what was made after it (RFC 3875 section 4.1.18) knows a field by a variable,
+ * in which every character but letters and digits is `_`: so a name counts as the one with `-` in their places.
+ */
 export function kindOf(name: string): Kind {
   // Nearly every plain name ends here, before a lower-case copy and a lookup are made of it.
   const { length } = name;
@@ -67,7 +71,14 @@ function kindOfKnown(lower: string): Kind {
   const known = KNOWN.get(lower);
   if (known !== undefined) return known;
   if (lower.startsWith(FORWARDED_PREFIX)) return Kind.forwarding;
-  return lower.includes('_') ? kindOfTwin(lower.replaceAll('_', '-')) : Kind.plain;
+  return isFolded(lower) ? kindOfTwin(lower.replaceAll(FOLDED, '-')) : Kind.plain;
+}
+
+const FOLDED = /[^A-Za-z0-9-]/g;
+
+/** Whether a name has other characters than letters, digits and `-`, so that an app may know it as another field. */
+export function isFolded(name: string): boolean {
+  return name.search(FOLDED) >= 0;
 }
 
 function kindOfTwin(name: string): Kind {
@@ -117,7 +128,7 @@ export function listMembers(value: string): string[] {
  */
 export function endToEnd(headers: RawHeaders, chunked: boolean, alsoDrop: ReadonlySet<Kind>): RawHeaders {
   const kept: RawHeaders = [];
-  let nominated: string[] | undefined;
+  let nominated: Set<string> | undefined;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     const kind = kindOf(name);
@@ -132,19 +143,28 @@ export function endToEnd(headers: RawHeaders, chunked: boolean, alsoDrop: Readon
 }
 
 /** Adds the names of one Connection value; undefined as long as there are none. */
-function nominate(value: string, names: string[] | undefined): string[] | undefined {
+function nominate(value: string, names: Set<string> | undefined): Set<string> | undefined {
   // The two values that nearly everybody sends name no field.
   if (value === 'keep-alive' || value === 'close') return names;
-  return [...(names ?? []), ...listMembers(value)];
+  const all = names ?? new Set();
+  for (const name of listMembers(value)) all.add(name);
+  return all;
 }
 
-function without(headers: RawHeaders, names: readonly string[]): RawHeaders {
+function without(headers: RawHeaders, names: ReadonlySet<string>): RawHeaders {
   const kept: RawHeaders = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (!names.includes(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
+    if (!names.has(name.toLowerCase())) kept.push(name, headers[i + 1] as string);
   }
   return kept;
+}
+
+const LENGTH: ReadonlySet<Kind> = new Set([Kind.contentLength]);
+
+/** What of an interim answer's fields is passed on: it has no body, and so no length (RFC 9110 section 8.6). */
+export function interimFields(headers: RawHeaders): RawHeaders {
+  return endToEnd(headers, false, LENGTH);
 }
 
 /**

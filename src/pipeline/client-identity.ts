@@ -21,7 +21,7 @@ export function clientIdentity(admission: Admission) {
 }
 
 const NAME = 'X-Forwarded-Client-Cert';
-const SPELLINGS = /^x[-_]forwarded[-_]client[-_]cert$/i;
+const SPELLINGS = /^x[^a-z0-9]forwarded[^a-z0-9]client[^a-z0-9]cert$/i;
 
 /** Removes every copy of the field that a client or a balancer sent, and sets ours where there is a verified certificate. */
 export const clientCertificate = {

@@ -1,8 +1,8 @@
 // What a trusted proxy said of the client, taken out of the request so that it can be appended to. Each field must be
-// sane to be kept; else it counts as not said. What the proxy cannot have meant goes: names spelled with `_`, which it
-// may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake of ours can prove.
+// sane to be kept; else it counts as not said. What the proxy cannot have meant goes: names spelled otherwise
+// (`X_Forwarded_For`), which it may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake of ours can prove.
 
-import { Kind, kindOf, membersOf, type RawHeaders } from '../http/fields.ts';
+import { isFolded, Kind, kindOf, membersOf, type RawHeaders } from '../http/fields.ts';
 import { isToken } from '../http/head.ts';
 import { isAuthority } from './authority.ts';
 
@@ -34,7 +34,7 @@ export function takeTrustedFields(all: RawHeaders): TrustedFields {
     const lower = ours ? name.toLowerCase() : name;
     const place = ours ? placeOf(found, lower) : undefined;
     if (place !== undefined) place.push(value);
-    else if (!ours || (!lower.includes('_') && lower !== 'x-forwarded-client-cert')) headers.push(name, value);
+    else if (!ours || (!isFolded(lower) && lower !== 'x-forwarded-client-cert')) headers.push(name, value);
   }
   const { hops, protos, hosts, ports, forwarded, requestIds } = found;
   return {

@@ -3,13 +3,14 @@
 import { createAdmin } from '../admin/admin.ts';
 import { createAppHealth } from '../admin/health.ts';
 import type { Config } from '../config/config.ts';
-import { upstreamName } from '../forward/forward.ts';
+import { upstreamName } from '../forward/upstream.ts';
 import { pairPaths } from '../identity/files.ts';
 import { openIdentity } from '../identity/identity.ts';
 import { watchFiles } from '../identity/watch.ts';
 import { drain } from '../lifecycle/drain.ts';
 import { createLifecycle } from '../lifecycle/lifecycle.ts';
 import { AddressList } from '../net/addresses.ts';
+import { Deadlines } from '../net/deadlines.ts';
 import { openOrExplain } from '../net/ports.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
@@ -97,13 +98,16 @@ export async function startSidecar(
     return undefined;
   }
 
-  const forwarder = await openForwarder(config, clock);
+  const exchanges = observeExchanges({ log, metrics, settings, clock, plaintext });
+  const deadlines = new Deadlines(clock);
+  const crashed = (error: unknown): void => exchanges.internalError(undefined, error);
+  const forwarder = await openForwarder(config, { clock, deadlines, crashed });
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({
     policies: createPolicies({ appAuthority, plaintext, trusted, admission: clients.admission }),
     forwarder,
-    observer: observeExchanges({ log, metrics, settings, clock, plaintext }),
+    observer: exchanges,
     now,
   });
   const { listener, maxConnections } = makeListener(config, {
@@ -149,6 +153,7 @@ export async function startSidecar(
       if (!stopped) return;
       const cut = listener.stop();
       forwarder.close();
+      deadlines.close();
       await watch.close();
       clients.close();
       admin.close();

@@ -1,12 +1,13 @@
 // How the app is reached, out of the configuration: the forwarder with its limits. It decides nothing itself.
 
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../exchange.ts';
-import { createForwarder } from '../forward/choice.ts';
-import { ANSWER_HEAD_BYTES, type ForwardLimits } from '../forward/forward.ts';
+import { createForwarder } from '../forward/forward.ts';
+import { ANSWER_HEAD_BYTES, type ForwarderOptions, type ForwardLimits } from '../forward/upstream.ts';
 import { MAX_FIELDS } from '../listener/limits.ts';
 
-export function openForwarder(config: Config, clock: Clock): ReturnType<typeof createForwarder> {
+type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed'>;
+
+export function openForwarder(config: Config, given: Given): ReturnType<typeof createForwarder> {
   const limits: ForwardLimits = {
     connectTimeoutMs: config.upstreamConnectTimeout,
     upstreamTimeoutMs: config.upstreamTimeout,
@@ -16,5 +17,5 @@ export function openForwarder(config: Config, clock: Clock): ReturnType<typeof c
     maxFields: MAX_FIELDS,
   };
   const { upstream, upstreamProtocol, forwarder } = config;
-  return createForwarder({ upstream, upstreamProtocol, forwarder, limits, clock });
+  return createForwarder({ ...given, upstream, upstreamProtocol, forwarder, limits });
 }

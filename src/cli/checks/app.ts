@@ -2,7 +2,7 @@
 
 import { createAppHealth } from '../../admin/health.ts';
 import type { Config } from '../../config/config.ts';
-import { upstreamName } from '../../forward/forward.ts';
+import { upstreamName } from '../../forward/upstream.ts';
 import type { Verdict } from './verdict.ts';
 
 const APP_TIMEOUT_MS = 2000;

@@ -4,10 +4,10 @@ import { STATUS_CODES } from 'node:http';
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Exchange } from '../../exchange.ts';
-import { fieldValue, passableTrailers, type RawHeaders } from '../../http/fields.ts';
+import { fieldValue, type RawHeaders } from '../../http/fields.ts';
 import { areFields, fieldsOf } from '../../http/http2-fields.ts';
 import { type AnswerHead, isRejection, readAnswer } from '../answer.ts';
-import type { ForwardLimits } from '../forward.ts';
+import type { ForwardLimits } from '../upstream.ts';
 
 /** The request. `:authority` stands for Host; the WebSocket key has no place (RFC 8441 section 5). */
 export function requestFields(exchange: Exchange): OutgoingHttpHeaders {
@@ -50,10 +50,9 @@ export function answerHead({ method, protocol }: Exchange, raw: RawAnswer, ended
   return { ...head, bodyLength: 0, chunked: false };
 }
 
-/** The trailers that are passed on, undefined for none, or a rejection. */
-export function answerTrailers(raw: RawHeaders | undefined): RawHeaders | undefined | Rejection {
-  if (raw !== undefined && !areFields(raw)) return REJECTIONS.upstream_malformed;
-  return passableTrailers(raw);
+/** Why trailers cannot be passed on, whatever of them would be. */
+export function trailersRejection(raw: RawHeaders | undefined): Rejection | undefined {
+  return raw === undefined || areFields(raw) ? undefined : REJECTIONS.upstream_malformed;
 }
 
 /** Whether an answer that began as gRPC must end with trailers. */

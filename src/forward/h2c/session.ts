@@ -1,11 +1,22 @@
 // One HTTP/2 connection to the app, in clear text and by prior knowledge. It knows how many streams it may carry and
 // whether it still takes new ones; a stream is only opened after the app's SETTINGS have said what it allows.
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  type OutgoingHttpHeaders,
+  type Settings,
+} from 'node:http2';
 import type { Socket } from 'node:net';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
+import type { Timed } from '../../net/deadlines.ts';
+import { guard } from '../../net/guard.ts';
 import { socketRejection } from '../answer.ts';
-import type { SessionPool, Timed } from './pool.ts';
+import type { Transport } from '../carriage.ts';
+import type { Member } from '../pool.ts';
+import type { ForwarderOptions } from '../upstream.ts';
+import { AppStream } from './stream.ts';
 
 /** Streams of one session, where the app sets no lower limit. */
 const MAX_STREAMS = 1024;
@@ -13,14 +24,27 @@ const MAX_STREAMS = 1024;
 const STREAM_WINDOW = 256 << 10;
 const SESSION_WINDOW = 4 << 20;
 
-export class AppSession implements Timed {
+/** Who is told what becomes of a session: the pool. */
+export interface Owner {
+  /** It has room for a stream, at first or again. */
+  offer(session: AppSession): void;
+  /** It takes no new stream. */
+  retire(session: AppSession): void;
+  /** It is closed; `rejection` says why it never opened. */
+  left(session: AppSession, rejection: Rejection | undefined): void;
+}
+
+export type SessionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
+
+export class AppSession implements Member<Transport>, Timed {
   /** Of the connect, then of the idle session; Infinity while it carries streams. */
   deadlineMs: number;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
   reused = false;
   /** Whether the app takes extended CONNECT (RFC 8441). */
   takesConnect = false;
-  readonly #pool: SessionPool;
+  readonly options: SessionOptions;
+  readonly #owner: Owner;
   readonly #session: ClientHttp2Session;
   #active = 0;
   #maxStreams = 0;
@@ -28,50 +52,38 @@ export class AppSession implements Timed {
   #expired = false;
   #error: unknown = undefined;
 
-  constructor(pool: SessionPool, socket: Socket) {
-    this.#pool = pool;
-    this.deadlineMs = pool.clock() + pool.limits.connectTimeoutMs;
-    const options = {
-      createConnection: () => socket,
-      settings: {
-        enablePush: false,
-        initialWindowSize: STREAM_WINDOW,
-        maxHeaderListSize: pool.limits.maxHeaderBytes * 2,
-      },
-      peerMaxConcurrentStreams: MAX_STREAMS,
-      // Above our own caps: they have the clearer word for it.
-      maxHeaderListPairs: pool.limits.maxFields * 2,
-      maxSendHeaderBlockLength: 1 << 20,
-      maxSessionMemory: 64,
-    };
-    const session = connect('http://app', options);
-    this.#session = session;
-    session.on('connect', () => {
-      this.#connected = true;
-      session.setLocalWindowSize(SESSION_WINDOW);
-    });
-    session.on('remoteSettings', ({ maxConcurrentStreams = MAX_STREAMS, enableConnectProtocol = false }) => {
-      const opened = this.#maxStreams === 0;
-      this.#maxStreams = Math.max(1, Math.min(maxConcurrentStreams, MAX_STREAMS));
-      this.takesConnect = enableConnectProtocol;
-      if (opened) pool.opened(this);
-    });
-    session.on('error', (error: unknown) => {
-      this.#error ??= error;
-    });
-    // Streams that the app has seen finish; new ones go to another session.
-    session.on('goaway', () => pool.retire(this));
-    session.on('close', () => pool.closed(this, this.#rejection()));
+  constructor(owner: Owner, socket: Socket, options: SessionOptions) {
+    const { limits, clock, deadlines } = options;
+    this.#owner = owner;
+    this.options = options;
+    this.deadlineMs = clock() + limits.connectTimeoutMs;
+    this.#session = connect('http://app', sessionOptions(socket, limits));
+    this.#listen(this.#session);
+    deadlines.add(this);
   }
 
-  /** Whether the app has said that it speaks HTTP/2. */
-  get open(): boolean {
-    return this.#maxStreams > 0;
+  // ---- Member
+
+  get room(): number {
+    if (this.#session.closed || this.#session.destroyed) return 0;
+    return Math.max(0, this.#maxStreams - this.#active);
   }
 
-  get hasRoom(): boolean {
-    return this.#active < this.#maxStreams && !this.#session.closed && !this.#session.destroyed;
+  suits(): boolean {
+    return true;
   }
+
+  transport(): Transport {
+    return new AppStream(this);
+  }
+
+  /** Takes no new stream; what is in flight finishes. */
+  close(): void {
+    this.#owner.retire(this);
+    this.#session.close();
+  }
+
+  // ---- for its streams
 
   /** Whether the connection itself has ended. */
   get lost(): boolean {
@@ -89,23 +101,68 @@ export class AppSession implements Timed {
   release(): void {
     this.reused = true;
     if (--this.#active === 0) {
-      const { idleTimeoutMs } = this.#pool.limits;
-      if (idleTimeoutMs <= 0) this.close();
-      else this.deadlineMs = this.#pool.clock() + idleTimeoutMs;
+      const { idleTimeoutMs } = this.options.limits;
+      if (idleTimeoutMs <= 0) return this.close();
+      this.deadlineMs = this.options.clock() + idleTimeoutMs;
     }
-    this.#pool.freed();
+    if (this.room > 0) this.#owner.offer(this);
   }
 
+  // ---- Timed
+
   expire(): void {
-    if (this.open) return this.close();
+    if (this.#open) return this.close();
     this.#expired = true;
     this.#session.destroy();
   }
 
-  /** Takes no new stream; what is in flight finishes. */
-  close(): void {
-    this.#pool.retire(this);
-    this.#session.close();
+  /** Its streams end with it, and say so. */
+  crashed(error: unknown): void {
+    this.options.crashed(error);
+    this.#session.destroy();
+  }
+
+  // ----
+
+  /** Whether the app has said that it speaks HTTP/2. */
+  get #open(): boolean {
+    return this.#maxStreams > 0;
+  }
+
+  #listen(session: ClientHttp2Session): void {
+    const crashed = (error: unknown): void => this.crashed(error);
+    session.on('connect', () => {
+      this.#connected = true;
+      session.setLocalWindowSize(SESSION_WINDOW);
+    });
+    const take = (settings: Settings): void => this.#take(settings);
+    session.on('remoteSettings', guard(take, crashed));
+    session.on('error', (error: unknown) => {
+      this.#error ??= error;
+    });
+    // Streams that the app has seen finish; new ones go to another session.
+    session.on(
+      'goaway',
+      guard(() => this.#owner.retire(this), crashed),
+    );
+    session.on(
+      'close',
+      guard(() => this.#closed(), crashed),
+    );
+  }
+
+  #take({ maxConcurrentStreams = MAX_STREAMS, enableConnectProtocol = false }: Settings): void {
+    const opened = !this.#open;
+    this.#maxStreams = Math.max(1, Math.min(maxConcurrentStreams, MAX_STREAMS));
+    this.takesConnect = enableConnectProtocol;
+    if (!opened) return;
+    this.deadlineMs = this.options.clock() + this.options.limits.idleTimeoutMs;
+    this.#owner.offer(this);
+  }
+
+  #closed(): void {
+    this.options.deadlines.delete(this);
+    this.#owner.left(this, this.#open ? undefined : this.#rejection());
   }
 
   /** Why it failed, where it failed before it was open. */
@@ -115,4 +172,16 @@ export class AppSession implements Timed {
     if (this.#connected && code.startsWith('ERR_HTTP2_')) return REJECTIONS.upstream_malformed;
     return socketRejection(this.#error, this.#connected);
   }
+}
+
+function sessionOptions(socket: Socket, { maxHeaderBytes, maxFields }: SessionOptions['limits']) {
+  return {
+    createConnection: () => socket,
+    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: maxHeaderBytes * 2 },
+    peerMaxConcurrentStreams: MAX_STREAMS,
+    // Above our own caps: they have the clearer word for it.
+    maxHeaderListPairs: maxFields * 2,
+    maxSendHeaderBlockLength: 1 << 20,
+    maxSessionMemory: 64,
+  };
 }

@@ -1,81 +1,235 @@
-// What Node's HTTP/2 streams do not tell plainly, and do not do by themselves: whether the app marked the end of its
-// answer, how a stream is cancelled, and what its reset means.
+// One exchange as a stream of a session to the app. An answer is complete only when the app marked its end (END_STREAM); a
+// reset or a lost session is a failure, whatever Node calls it. A stream that stalls holds nothing but itself.
 
 import { type ClientHttp2Stream, constants } from 'node:http2';
-import { addAbortSignal } from 'node:stream';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
+import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { fieldValue, type RawHeaders } from '../../http/fields.ts';
+import { fieldsOf } from '../../http/http2-fields.ts';
+import { acceptOf } from '../../http/websocket.ts';
+import { guard } from '../../net/guard.ts';
+import { type AnswerHead, isRejection } from '../answer.ts';
+import type { Loss, Receiver, Transport } from '../carriage.ts';
+import { answerHead, owesTrailers, type RawAnswer, requestFields, splitStatus, trailersRejection } from './message.ts';
+import { cancel, cancelAfterWrites, closeRejection, isRefused, onMarkedEnd } from './node-stream.ts';
+import type { AppSession } from './session.ts';
 
-const ABORTED = AbortSignal.abort();
+/** What is known of an answer whose head has come. */
+type Answer = { readonly head: AnswerHead; received: number; trailers: RawHeaders | undefined };
 
-/**
- * Calls back when the app marks the end (END_STREAM), perhaps before all that came is read. Node says `end` for a reset
- * without an error too, and sets `closed` for both; only a marked end comes while the stream is not closed yet.
- */
-export function onMarkedEnd(stream: ClientHttp2Stream, marked: () => void): void {
-  const { push } = stream;
-  stream.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
-    if (chunk === null && !stream.closed && !stream.destroyed) marked();
-    return push.call(stream, chunk, encoding);
-  };
-}
+export class AppStream implements Transport {
+  /** A session is lent when it is open. */
+  readonly connected = true;
+  readonly #session: AppSession;
+  #exchange: Exchange | undefined = undefined;
+  #receiver: Receiver | undefined = undefined;
+  #stream: ClientHttp2Stream | undefined = undefined;
+  #requestDone = false;
+  #requestTrailers: RawHeaders | undefined = undefined;
+  #answer: Answer | undefined = undefined;
+  /** The app has marked the end of its answer; what was read before may still wait in the stream. */
+  #complete = false;
 
-/** RST_STREAM with CANCEL and nothing else: close() would first mark the end of a request that is not complete. */
-export function cancel(stream: ClientHttp2Stream): void {
-  if (!stream.destroyed) addAbortSignal(ABORTED, stream);
-}
+  constructor(session: AppSession) {
+    this.#session = session;
+  }
 
-/** As cancel(), after what was written has left. */
-export function cancelAfterWrites(stream: ClientHttp2Stream): void {
-  if (stream.writableFinished || stream.destroyed) return cancel(stream);
-  stream.once('finish', () => cancel(stream));
-  stream.end();
-}
+  // ---- Transport
 
-/** Whether the app said that it has not looked at the request: with a reset, or with GOAWAY (RFC 9113 section 8.7). */
-export function isRefused(stream: ClientHttp2Stream): boolean {
-  return stream.rstCode === constants.NGHTTP2_REFUSED_STREAM;
-}
+  send(exchange: Exchange, receiver: Receiver): void {
+    const { bodyLength, upgrade } = exchange;
+    if (upgrade !== undefined && !(this.#session.takesConnect && upgrade.toLowerCase() === 'websocket'))
+      return receiver.failed(REJECTIONS.upstream_bad_upgrade);
+    const endStream = bodyLength === 0 && upgrade === undefined;
+    let stream: ClientHttp2Stream;
+    try {
+      const options = { endStream, waitForTrailers: bodyLength === UNKNOWN_LENGTH };
+      stream = this.#session.request(requestFields(exchange), options);
+    } catch {
+      return receiver.failed(REJECTIONS.malformed_request);
+    }
+    this.#exchange = exchange;
+    this.#receiver = receiver;
+    this.#stream = stream;
+    this.#requestDone = endStream;
+    this.#listen(stream);
+  }
 
-/** What a stream that closed before its answer was complete means. */
-export function closeRejection(stream: ClientHttp2Stream, answered: boolean): Rejection {
-  if (answered) return REJECTIONS.upstream_closed;
-  switch (stream.rstCode) {
-    case constants.NGHTTP2_PROTOCOL_ERROR:
-      return REJECTIONS.upstream_malformed;
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
-      // Node's own reset for a head above its limits.
-      return REJECTIONS.upstream_header_too_large;
-    default:
-      return REJECTIONS.upstream_closed;
+  sendBody(chunk: Buffer): boolean {
+    const stream = this.#stream;
+    if (stream === undefined || stream.closed || stream.writableEnded) return true;
+    return stream.write(chunk);
+  }
+
+  sendEnd(trailers: RawHeaders | undefined): void {
+    this.#requestDone = true;
+    this.#requestTrailers = trailers;
+    this.#stream?.end();
+  }
+
+  pauseAnswer(): void {
+    this.#stream?.pause();
+  }
+
+  resumeAnswer(): void {
+    if (this.#stream?.isPaused() === true) this.#stream.resume();
+  }
+
+  abandon(): void {
+    const stream = this.#release();
+    if (stream !== undefined) cancel(stream);
+  }
+
+  // ---- what the app sends
+
+  #listen(stream: ClientHttp2Stream): void {
+    onMarkedEnd(stream, () => {
+      this.#complete = true;
+    });
+    /** What comes after this has let the stream go concerns nobody. */
+    const mine = <A extends unknown[]>(run: (...args: A) => void) =>
+      guard(
+        (...args: A) => {
+          if (stream === this.#stream) run(...args);
+        },
+        (error) => this.#crashed(error),
+      );
+    stream.on('error', ignoreError);
+    stream.on(
+      'headers',
+      mine((_fields: unknown, _flags: unknown, raw?: RawHeaders) => this.#interim(raw)),
+    );
+    const begin = mine((_fields: unknown, flags: number, raw: RawHeaders) => this.#begin(stream, flags, raw));
+    (stream as NodeJS.EventEmitter).on('response', begin);
+    const trailers = mine((_fields: unknown, _flags: unknown, raw?: RawHeaders) => {
+      if (this.#answer !== undefined) this.#answer.trailers = raw;
+    });
+    stream.on('trailers', trailers);
+    const trail = (): void => stream.sendTrailers(fieldsOf(this.#requestTrailers ?? []));
+    stream.on(
+      'wantTrailers',
+      guard(trail, (error) => this.#crashed(error)),
+    );
+    stream.on(
+      'drain',
+      mine(() => this.#receiver?.appDrained()),
+    );
+    stream.on(
+      'close',
+      mine(() => this.#fail(closeRejection(stream, this.#answer !== undefined))),
+    );
+  }
+
+  #interim(raw: RawHeaders = []): void {
+    const answer = splitStatus(raw, this.#session.options.limits);
+    if (isRejection(answer)) return this.#fail(answer);
+    this.#receiver?.interim(answer.status, answer.headers);
+  }
+
+  #begin(stream: ClientHttp2Stream, flags: number, raw: RawHeaders): void {
+    const { grpc, upgrade } = this.#asked;
+    const answer = splitStatus(raw, this.#session.options.limits);
+    if (isRejection(answer)) return this.#fail(answer);
+    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
+    if (upgrade !== undefined && !ended && answer.status < 300) return this.#switch(stream, answer);
+    const head = answerHead(this.#asked, answer, ended);
+    if (isRejection(head)) return this.#fail(head);
+    this.#answer = { head, received: 0, trailers: undefined };
+    // The trailers of gRPC need room behind a body of known length, too.
+    this.#receiver?.answerHead({ ...head, bodyLength: grpc && head.bodyLength > 0 ? UNKNOWN_LENGTH : head.bodyLength });
+    if (ended) return this.#end();
+    const crashed = (error: unknown): void => this.#crashed(error);
+    stream.on(
+      'data',
+      guard((chunk: Buffer) => void (stream === this.#stream && this.#data(chunk)), crashed),
+    );
+    stream.on(
+      'end',
+      guard(() => void (stream === this.#stream && this.#end()), crashed),
+    );
+    // The head leaves with the first bytes of the body, where some have come along.
+    if (stream.readableLength === 0 && !this.#complete) this.#receiver?.settle();
+  }
+
+  #data(chunk: Buffer): void {
+    if (this.#answer !== undefined) this.#answer.received += chunk.length;
+    this.#receiver?.answerBody(chunk, undefined);
+    this.#receiver?.settle();
+  }
+
+  #end(): void {
+    const answer = this.#answer as Answer;
+    const failed = this.#complete ? endRejection(this.#asked, answer) : REJECTIONS.upstream_closed;
+    if (failed !== undefined) return this.#fail(failed);
+    const receiver = this.#receiver;
+    const stream = this.#release();
+    receiver?.answerEnd(answer.trailers);
+    // An answer before the end of the request: the app wants no more of it.
+    if (this.#requestDone) stream?.resume();
+    else if (stream !== undefined) cancel(stream);
+  }
+
+  #switch(stream: ClientHttp2Stream, { headers }: RawAnswer): void {
+    const exchange = this.#asked;
+    const receiver = this.#receiver;
+    const session = this.#session;
+    // HTTP/2 has no such proof: that the app speaks it is one.
+    const key = fieldValue(exchange.headers, 'sec-websocket-key') ?? '';
+    headers.push('Upgrade', exchange.upgrade ?? '', 'Sec-WebSocket-Accept', acceptOf(key));
+    this.#stream = undefined;
+    this.#receiver = undefined;
+    stream.on('close', () => session.release());
+    // Before the tunnel hears of an end: a reset is none.
+    stream.on('aborted', () => exchange.cut());
+    receiver?.switched('Switching Protocols', headers, { stream, leave: () => cancelAfterWrites(stream) });
+  }
+
+  // ---- ends
+
+  get #asked(): Exchange {
+    return this.#exchange as Exchange;
+  }
+
+  #fail(rejection: Rejection): void {
+    const receiver = this.#receiver;
+    const stream = this.#release();
+    if (stream === undefined) return;
+    const loss = this.#loss(stream, rejection);
+    cancel(stream);
+    receiver?.failed(rejection, loss);
+  }
+
+  /** Whether the app said that it has not looked at the request, or closed a session that it had kept idle. */
+  #loss(stream: ClientHttp2Stream, { reason }: Rejection): Loss | undefined {
+    if (isRefused(stream)) return 'unseen';
+    const { reused, lost } = this.#session;
+    return reused && lost && reason === 'upstream_closed' ? 'stale' : undefined;
+  }
+
+  #crashed(error: unknown): void {
+    const receiver = this.#receiver;
+    this.abandon();
+    receiver?.crashed(error);
+  }
+
+  #release(): ClientHttp2Stream | undefined {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    this.#receiver = undefined;
+    if (stream !== undefined) this.#session.release();
+    return stream;
   }
 }
 
-/** More than this of a request is not kept: then a refusal is the client's to see. */
-const MAX_KEPT_BYTES = 65_536;
+/** What is wrong with an answer that the app has marked as complete. */
+function endRejection(exchange: Exchange, { head, received, trailers }: Answer): Rejection | undefined {
+  const malformed = trailersRejection(trailers);
+  if (malformed !== undefined) return malformed;
+  if (head.bodyLength !== UNKNOWN_LENGTH && received !== head.bodyLength) return REJECTIONS.upstream_closed;
+  const owed = trailers === undefined && head.bodyLength !== 0 && owesTrailers(exchange, head);
+  return owed ? REJECTIONS.upstream_closed : undefined;
+}
 
-/** The beginning of a request body, for the case that the app refuses the stream unseen: it says GOAWAY and we cross it. */
-export class KeptBody {
-  #chunks: Buffer[] = [];
-  #bytes = 0;
-
-  /** Whether it holds all that was added. */
-  get whole(): boolean {
-    return this.#bytes <= MAX_KEPT_BYTES;
-  }
-
-  get chunks(): readonly Buffer[] {
-    return this.#chunks;
-  }
-
-  add(chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.whole) this.#chunks.push(chunk);
-    else if (this.#chunks.length > 0) this.#chunks = [];
-  }
-
-  /** It is not needed any more. */
-  drop(): void {
-    this.#bytes = Number.POSITIVE_INFINITY;
-    this.#chunks = [];
-  }
+function ignoreError(): void {
+  // A close always follows.
 }

@@ -8,15 +8,14 @@ import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
-import type { Clock } from '../../exchange.ts';
-import type { Forwarder, ForwardLimits, Upstream } from '../forward.ts';
-import { ProxyCarrier, type ProxyRequest } from './carrier.ts';
+import type { Lender } from '../carriage.ts';
+import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
+import { type CallOptions, ProxyCall, type ProxyRequest } from './call.ts';
 
-export type HttpProxyOptions = { readonly upstream: Upstream; readonly limits: ForwardLimits; readonly clock: Clock };
-
-export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyOptions): Forwarder {
+export function createHttpProxy(options: ForwarderOptions): Lender {
+  const { upstream, limits } = options;
   const agent = new PlainAgent(limits, true);
-  /** A connection for each request: for what must not be sent on a used one again. */
+  /** A connection for each request: for what must not be sent on a used one. */
   const single = new PlainAgent(limits, false);
   const target =
     upstream.kind === 'unix' ? { socketPath: upstream.path } : { host: upstream.host, port: upstream.port };
@@ -30,20 +29,19 @@ export function createHttpProxyForwarder({ upstream, limits, clock }: HttpProxyO
   });
   const passes = proxy as unknown as { webPasses: { name: string }[] };
   passes.webPasses = passes.webPasses.filter((pass) => pass.name === 'stream');
-  proxy.on('proxyReq', (outgoing, request) => carrierOf(request).prepare(outgoing));
-  proxy.on('proxyRes', (answer, request) => carrierOf(request).answer(answer));
-  proxy.on('error', (error, request) => carrierOf(request).broken(error));
-  const send = (request: ProxyRequest, body: Readable, fresh: boolean): void => {
-    const options = { buffer: body, agent: fresh ? single : agent };
-    proxy.web(request as never, SINK as never, options);
-  };
+  proxy.on('proxyReq', (outgoing, request) => callOf(request).prepare(outgoing));
+  proxy.on('proxyRes', (answer, request) => callOf(request).answer(answer));
+  proxy.on('error', (error, request) => callOf(request).broken(error));
+  const startOn = (chosen: Agent) => (request: ProxyRequest, body: Readable) =>
+    proxy.web(request as never, SINK as never, { buffer: body, agent: chosen });
+  const kept: CallOptions = { ...options, start: startOn(agent) };
+  const fresh: CallOptions = { ...options, start: startOn(single) };
   return {
-    forward(exchange, failures) {
-      new ProxyCarrier(exchange, failures, { limits, clock, send }).start();
-    },
-    close() {
-      agent.destroy();
-    },
+    keepsBody: false,
+    borrow: (borrower) => new ProxyCall(borrower, borrower.wantsFresh ? fresh : kept).start(),
+    // Whoever stands in the agent's line stays there, and takes nothing when it is lent.
+    forget() {},
+    close: () => agent.destroy(),
   };
 }
 
@@ -62,8 +60,8 @@ function loadHttpProxy(): typeof HttpProxy {
 /** What stands in for the response, which the package must not touch. */
 const SINK = Object.freeze({ headersSent: true, finished: false });
 
-function carrierOf(request: unknown): ProxyCarrier {
-  return (request as ProxyRequest).carrier;
+function callOf(request: unknown): ProxyCall {
+  return (request as ProxyRequest).call;
 }
 
 class PlainAgent extends Agent {

@@ -1,96 +1,81 @@
-// One connection to the app: writes a request, reads its answer, and knows whether it may be used again: only when
+// One connection to the app: writes a request, has its answer read, and knows whether it may be used again: only when
 // request and answer were both complete, the app keeps it open, and nothing more arrived. A connection that saw an
-// abort, an upgrade or a wrong length is destroyed. It knows HTTP/1.1 messages, not exchanges.
+// abort, an upgrade or a wrong length is destroyed. It knows HTTP/1.1 messages, and who gets the answer.
 
 import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
-import { BodyReader } from '../../http/body.ts';
-import type { ChunkSink } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { type AnswerHead, isRejection, readAnswer, socketRejection } from '../answer.ts';
-import { MAX_INTERIM } from '../forward.ts';
+import type { Timed } from '../../net/deadlines.ts';
+import { guard } from '../../net/guard.ts';
+import { type AnswerHead, socketRejection } from '../answer.ts';
+import type { Loss, Receiver, Transport } from '../carriage.ts';
+import type { Borrower, Member } from '../pool.ts';
 import { agreesTo } from '../tunnel.ts';
-import { type RawHead, readHead } from './answer-head.ts';
-import type { Pool } from './pool.ts';
+import type { ForwarderOptions } from '../upstream.ts';
+import type { RawHead } from './answer-head.ts';
+import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { type RequestHead, requestText, writeChunk, writeLastChunk } from './request.ts';
 import { COPY_BYTES, type Reader, type Slab } from './shared-reads.ts';
 
-/** Who gets the answer. After answerEnd(), failed() or switched() nothing more is called. */
-export interface AnswerReceiver {
-  interim(status: number, headers: RawHeaders): void;
-  answerHead(head: AnswerHead): void;
-  /** `release`, if there is one, is called when the bytes are not needed any more. */
-  answerBody(chunk: Buffer, release: (() => void) | undefined): void;
-  answerEnd(trailers: RawHeaders | undefined): void;
-  /** All that one read brought has been given. False: stop reading until proceed(). */
-  settle(): boolean;
-  /** The app takes request bytes again. */
-  appDrained(): void;
-  failed(rejection: Rejection): void;
-  /** The app answered 101; the socket, with whatever followed, is no longer ours. */
-  switched(reason: string, headers: RawHeaders, socket: Socket): void;
+/** Who is told what becomes of a connection: the pool. */
+export interface Owner {
+  /** It can carry the next exchange. */
+  offer(connection: AppConnection): void;
+  left(connection: AppConnection): void;
 }
 
-const Reading = { idle: 0, head: 1, body: 2 } as const;
-type Reading = (typeof Reading)[keyof typeof Reading];
+export type ConnectionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
 
 /** Never connected: so that the field has one shape from the start. */
 const UNATTACHED = new Socket();
 
-export class AppConnection implements Reader, ChunkSink {
-  /** When expire() is due; Infinity while nothing is owed by the app. */
+export class AppConnection implements Transport, Member<Transport>, Reader, AnswerSink, Timed {
+  /** When the connect, or the idle connection, is over; Infinity while it carries an exchange. */
   deadlineMs: number;
-  /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
-  reused = false;
-  /** Whether a byte of the present answer has come. */
-  answering = false;
+  connected = false;
+  readonly #owner: Owner;
+  readonly #options: ConnectionOptions;
+  readonly #reader: AnswerReader;
   #socket: Socket = UNATTACHED;
-  readonly #pool: Pool;
-  #receiver: AnswerReceiver | undefined = undefined;
-  #connected = false;
-  #suspended = false;
+  #receiver: Receiver | undefined = undefined;
   #error: unknown = undefined;
-  #reading: Reading = Reading.idle;
-  #unread: Buffer | undefined = undefined;
-  #method = '';
+  /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
+  #reused = false;
+  /** Whether a byte of the present answer has come. */
+  #answering = false;
+  #ended = false;
+  #closing = false;
   #upgrade: string | undefined = undefined;
-  #interims = 0;
-  readonly #body: BodyReader;
   #chunkedRequest = false;
   #requestDone = false;
   #persistent = true;
-  #patient = false;
   #idleMs: number;
   /** Whether the bytes that are being read are in a buffer that others use after us, and what has to be held to keep them. */
   #lent = false;
   #slab: Slab | undefined = undefined;
-  /** One read has been passed on that the client had not taken when it came. */
-  #ahead = false;
-  /** For a socket that emits its data: what it gives is ours to keep. */
-  readonly onData = (bytes: Buffer): void => {
-    this.#lent = false;
-    this.#read(bytes);
-  };
-  readonly #onDrain = (): void => this.#receiver?.appDrained();
-  readonly #onEnd = (): void => this.#appEnded();
-  readonly #onClose = (): void => this.#closed();
+  readonly #onDrain: () => void;
+  readonly #onEnd: () => void;
+  readonly #onClose: () => void;
 
-  constructor(pool: Pool) {
-    this.#pool = pool;
-    this.#body = new BodyReader({ maxTrailerBytes: pool.limits.maxHeaderBytes, maxFields: pool.limits.maxFields });
-    this.#idleMs = pool.limits.idleTimeoutMs;
-    this.deadlineMs = pool.clock() + pool.limits.connectTimeoutMs;
+  constructor(owner: Owner, options: ConnectionOptions) {
+    const { limits, clock, deadlines } = options;
+    this.#owner = owner;
+    this.#options = options;
+    this.#reader = new AnswerReader(limits, this);
+    this.#idleMs = limits.idleTimeoutMs;
+    this.deadlineMs = clock() + limits.connectTimeoutMs;
+    const crashed = (error: unknown): void => this.crashed(error);
+    this.#onDrain = guard(() => this.#receiver?.appDrained(), crashed);
+    this.#onEnd = guard(() => this.#appEnded(), crashed);
+    this.#onClose = guard(() => this.#closed(), crashed);
+    deadlines.add(this);
   }
 
   /** Once, at once: the socket is made with this connection as its reader. */
   attach(socket: Socket): void {
     this.#socket = socket;
-    socket.on('connect', () => {
-      this.#connected = true;
-      if (this.#suspended) this.suspend();
-      else this.proceed();
-    });
+    socket.on('connect', () => this.#opened());
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', (error) => {
@@ -99,143 +84,118 @@ export class AppConnection implements Reader, ChunkSink {
     socket.on('close', this.#onClose);
   }
 
-  get midBody(): boolean {
-    return this.#reading === Reading.body;
+  /** A socket that emits its data, for one that may become a tunnel: what it gives is ours to keep. */
+  readonly onData = (bytes: Buffer): void => this.take(bytes, undefined, false);
+
+  // ---- Member
+
+  get room(): number {
+    return this.#receiver === undefined && !this.#ended && !this.#closing ? 1 : 0;
   }
 
-  /** Of bytes without a slab nothing is kept. */
-  take(bytes: Buffer, slab: Slab | undefined): void {
-    this.#lent = true;
-    this.#slab = slab;
-    this.#read(bytes);
+  suits({ wantsFresh }: Borrower<Transport>): boolean {
+    return !(wantsFresh && this.#reused);
   }
 
-  /** The client has taken all that was passed on: reading goes on. */
-  clientDrained(): void {
-    this.#ahead = false;
-    this.proceed();
+  transport(): Transport {
+    return this;
   }
 
-  /** Writes the head; with a body, the head waits for the body's first bytes of the same turn. */
-  send(request: RequestHead, receiver: AnswerReceiver): void {
+  close(): void {
+    this.#closing = true;
+    if (this.#receiver === undefined && this.#upgrade === undefined) this.abandon();
+  }
+
+  // ---- Transport
+
+  /** With a body, the head waits for the body's first bytes of the same turn. */
+  send(request: RequestHead, receiver: Receiver): void {
     this.#receiver = receiver;
-    this.#reading = Reading.head;
-    this.#method = request.method;
     this.#upgrade = request.upgrade;
-    this.#interims = 0;
-    this.answering = false;
-    this.#patient = false;
+    this.#answering = false;
     this.#requestDone = request.bodyLength === 0;
     this.#chunkedRequest = request.bodyLength === UNKNOWN_LENGTH;
+    if (this.connected) this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#reader.begin(request.method);
     if (!this.#requestDone) {
       this.#socket.cork();
       process.nextTick(uncork, this.#socket);
     }
     this.#socket.write(requestText(request), 'latin1');
-    this.proceed();
   }
 
-  /** Body bytes. False: wait for appDrained(). */
   sendBody(chunk: Buffer): boolean {
-    this.proceed();
     return this.#chunkedRequest ? writeChunk(this.#socket, chunk) : this.#socket.write(chunk);
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {
     this.#requestDone = true;
-    this.proceed();
     if (this.#chunkedRequest) writeLastChunk(this.#socket, trailers);
   }
 
-  /** The app owes a byte from now on, and reading goes on. */
-  proceed(): void {
-    this.#suspended = false;
-    if (this.#connected) {
-      this.deadlineMs = this.#patient
-        ? Number.POSITIVE_INFINITY
-        : this.#pool.clock() + this.#pool.limits.upstreamTimeoutMs;
-    }
+  pauseAnswer(): void {
+    this.#socket.pause();
+  }
+
+  resumeAnswer(): void {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
-  /** It is the client's turn: the app owes nothing. */
-  suspend(): void {
-    this.#suspended = true;
-    if (this.#connected) this.deadlineMs = Number.POSITIVE_INFINITY;
+  abandon(): void {
+    if (this.#ended) return;
+    this.#detach();
+    this.#socket.destroy();
+    this.#owner.left(this);
   }
+
+  // ---- Timed
 
   expire(): void {
-    if (this.#reading === Reading.idle) return this.destroy();
-    this.#fail(REJECTIONS[this.#connected ? 'upstream_timeout' : 'upstream_connect_timeout']);
+    if (this.connected) this.abandon();
+    else this.#fail(REJECTIONS.upstream_connect_timeout);
   }
 
-  destroy(): void {
-    this.#receiver = undefined;
-    this.#reading = Reading.idle;
-    this.#pool.drop(this);
-    this.#socket.destroy();
+  crashed(error: unknown): void {
+    const receiver = this.#receiver;
+    this.abandon();
+    if (receiver === undefined) this.#options.crashed(error);
+    else receiver.crashed(error);
   }
 
-  // ---- reading the answer
+  // ---- Reader: bytes of the answer
 
-  #read(bytes: Buffer): void {
+  get midBody(): boolean {
+    return this.#reader.midBody;
+  }
+
+  /** `lent`: the bytes are good during the call only; with a slab, as long as that is held. */
+  take(bytes: Buffer, slab: Slab | undefined, lent = true): void {
     const receiver = this.#receiver;
     // What nobody asked for would be taken for the answer to the next request (CVE-2026-48931).
-    if (receiver === undefined) return this.destroy();
-    this.answering = true;
-    this.deadlineMs = this.#patient
-      ? Number.POSITIVE_INFINITY
-      : this.#pool.clock() + this.#pool.limits.upstreamTimeoutMs;
-    let unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
-    this.#unread = undefined;
-    while (unread.length > 0 && this.#receiver === receiver) {
-      const used = this.#reading === Reading.head ? this.#readHead(unread) : this.#readBody(unread);
-      if (used < 0) return;
-      if (used === 0) break;
-      unread = unread.subarray(used);
+    if (receiver === undefined) return this.abandon();
+    this.#answering = true;
+    this.#lent = lent;
+    this.#slab = slab;
+    try {
+      this.#reader.read(bytes, lent);
+      if (this.#receiver === receiver) receiver.settle();
+    } catch (error) {
+      this.crashed(error);
     }
-    if (this.#receiver !== receiver) return;
-    if (unread.length > 0) this.#unread = this.#lent ? Buffer.from(unread) : unread;
-    if (receiver.settle() || this.#receiver !== receiver) return;
-    // Most writes are done before the next read: pausing at once would cost two system calls for each of them.
-    if (this.#ahead) this.#socket.pause();
-    this.#ahead = true;
-    this.suspend();
   }
 
-  /** Bytes used; 0 when more are needed; -1 when the answer, or the connection, is over. */
-  #readHead(bytes: Buffer): number {
-    const head = readHead(bytes, this.#pool.limits);
-    if (head === undefined) return 0;
-    if ('error' in head) return this.#fail(head);
-    const { version, status, reason, headers, used } = head;
-    if (status === 101) return this.#switch(head, bytes.subarray(used));
-    if (status >= 200) return this.#begin(readAnswer(this.#method, version, status, reason, headers), bytes, used);
-    if (status < 100 || ++this.#interims > MAX_INTERIM) return this.#fail(REJECTIONS.upstream_malformed);
+  // ---- AnswerSink
+
+  interim(status: number, headers: RawHeaders): void {
     this.#receiver?.interim(status, headers);
-    return used;
   }
 
-  #begin(head: AnswerHead | Rejection, bytes: Buffer, used: number): number {
-    if (isRejection(head)) return this.#fail(head);
-    const { bodyLength, chunked, persistent, stream, keepAliveMs } = head;
+  head(head: AnswerHead): void {
+    const { persistent, keepAliveMs } = head;
     this.#persistent = persistent;
-    this.#patient = stream;
-    if (stream) this.suspend();
-    if (keepAliveMs !== undefined) this.#shortenIdle(keepAliveMs);
-    this.#body.begin(chunked ? 'chunked' : bodyLength === UNKNOWN_LENGTH ? 'until-close' : 'length', bodyLength);
-    this.#reading = Reading.body;
+    // A second before the app's own limit, so that no request meets a closing connection.
+    if (keepAliveMs !== undefined) this.#idleMs = Math.min(this.#options.limits.idleTimeoutMs, keepAliveMs - 1000);
     this.#receiver?.answerHead(head);
-    if (bodyLength === 0) return this.#complete(bytes.length > used);
-    return used;
-  }
-
-  #readBody(bytes: Buffer): number {
-    const receiver = this.#receiver;
-    const used = this.#body.feed(bytes, this);
-    if (this.#receiver !== receiver) return -1;
-    if (used < 0) return this.#fail(REJECTIONS.upstream_malformed);
-    return this.#body.done ? this.#complete(bytes.length > used) : used;
   }
 
   /** A slice of the body. The receiver may keep it: small ones are copied, for large ones the slab is held. */
@@ -249,70 +209,72 @@ export class AppConnection implements Reader, ChunkSink {
   }
 
   /** Gives the connection back before the answer ends, so that the client's next request finds it. */
-  #complete(surplus: boolean): number {
+  complete(trailers: RawHeaders | undefined, surplus: boolean): void {
     const receiver = this.#receiver;
-    if (receiver === undefined) return -1;
-    const { trailers } = this.#body;
     this.#receiver = undefined;
-    this.#reading = Reading.idle;
-    this.#ahead = false;
     // Servers hand the socket of an upgrade to somebody else, even where it is refused: nobody there reads a next request.
     const reusable = this.#requestDone && this.#persistent && this.#upgrade === undefined && this.#idleMs > 0;
-    if (!reusable || surplus || this.#socket.readableEnded) {
-      this.destroy();
+    if (!reusable || surplus || this.#closing || this.#socket.readableEnded) {
+      this.abandon();
     } else {
-      this.reused = true;
-      this.deadlineMs = this.#pool.clock() + this.#idleMs;
-      if (this.#socket.isPaused()) this.#socket.resume();
-      this.#pool.takeBack(this);
+      this.#reused = true;
+      this.deadlineMs = this.#options.clock() + this.#idleMs;
+      this.resumeAnswer();
+      this.#owner.offer(this);
     }
-    receiver.answerEnd(trailers);
-    return -1;
+    receiver?.answerEnd(trailers);
   }
 
-  #switch({ reason, headers }: RawHead, rest: Buffer): number {
+  /** The socket is the tunnel's; the connection counts until that has closed. */
+  switched({ reason, headers }: RawHead, rest: Buffer): void {
     const receiver = this.#receiver;
     if (!agreesTo(this.#upgrade, headers)) return this.#fail(REJECTIONS.upstream_bad_upgrade);
     const socket = this.#socket;
-    this.#receiver = undefined;
-    this.#pool.drop(this);
+    this.#detach();
     socket.off('data', this.onData);
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);
+    socket.on('close', () => this.#owner.left(this));
     socket.pause();
     if (rest.length > 0) socket.unshift(rest);
-    receiver?.switched(reason, headers, socket);
-    return -1;
+    receiver?.switched(reason, headers, { stream: socket, leave: () => socket.destroySoon() });
   }
 
-  /** A second before the app's own limit, so that no request meets a closing connection. */
-  #shortenIdle(keepAliveMs: number): void {
-    this.#idleMs = Math.min(this.#pool.limits.idleTimeoutMs, keepAliveMs - 1000);
+  broken(rejection: Rejection): void {
+    this.#fail(rejection);
   }
 
   // ---- ends
 
+  #opened(): void {
+    this.connected = true;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#receiver?.connected();
+  }
+
   #appEnded(): void {
-    const receiver = this.#receiver;
-    if (receiver !== undefined && this.#reading === Reading.body && this.#body.untilClose) {
-      this.#receiver = undefined;
-      this.destroy();
-      receiver.answerEnd(undefined);
-    } else {
-      this.#fail(REJECTIONS.upstream_closed);
-    }
+    if (this.#receiver === undefined) this.abandon();
+    else this.#reader.end();
   }
 
   #closed(): void {
-    this.#fail(socketRejection(this.#error, this.#connected));
+    this.#fail(socketRejection(this.#error, this.connected));
   }
 
-  #fail(rejection: Rejection): -1 {
+  #fail(rejection: Rejection): void {
     const receiver = this.#receiver;
-    this.destroy();
-    receiver?.failed(rejection);
-    return -1;
+    const loss: Loss | undefined = this.#reused && !this.#answering ? 'stale' : undefined;
+    this.abandon();
+    receiver?.failed(rejection, rejection.reason === 'upstream_closed' ? loss : undefined);
+  }
+
+  /** Nothing of what comes is ours any more. */
+  #detach(): void {
+    this.#ended = true;
+    this.#receiver = undefined;
+    this.#reader.stop();
+    this.#options.deadlines.delete(this);
   }
 }
 

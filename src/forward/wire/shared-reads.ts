@@ -8,7 +8,7 @@ import type { OnReadOpts } from 'node:net';
 export interface Reader {
   /** Whether what comes next is more of a body. */
   readonly midBody: boolean;
-  /** Without a slab, `bytes` are good during the call only; with one, as long as it is held. */
+  /** Without a slab, `bytes` are good during the call only; with one, as long as it is held. Never throws. */
   take(bytes: Buffer, slab: Slab | undefined): void;
 }
 

@@ -60,7 +60,10 @@ describe('the framing of an answer', () => {
     ['neither, with keep-alive', connection('keep-alive'), {}, 'until close', false],
     ['neither, in an answer to POST', [], { method: 'POST' }, 'until close', false],
     ['neither, in an error', [], { status: 404 }, 'until close', false],
-    ['neither, in 205', [], { status: 205 }, 'until close', false],
+    // RFC 9110 section 15.3.6: it has no content, so nothing is waited for; but who knows what an app sends that says no length.
+    ['neither, in 205', [], { status: 205 }, 'none', false],
+    ['205 with a length of 0', length('0'), { status: 205 }, 0, true],
+    ['HEAD with the length of a 205', length('5'), { ...HEAD, status: 205 }, 'none', true],
     ['204', [], { status: 204 }, 'none', true],
     ['204 with a length', length('5'), { status: 204 }, 'none', true],
     ['204 and chunked', coding('chunked'), { status: 204 }, 'none', true],
@@ -122,6 +125,7 @@ describe('an answer that is refused', () => {
     ['HEAD with both', [...length('5'), ...coding('chunked')], HEAD],
     ['304 with two lengths', [...length('5'), ...length('6')], { status: 304 }],
     ['204 with a bad length', length('x'), { status: 204 }],
+    ['205 with a body', length('5'), { status: 205 }],
   ];
   for (const [what, headers, request] of ambiguous) {
     test(`for its length: ${what}`, () => assert.equal(read(headers, request), 'upstream_ambiguous'));

@@ -3,10 +3,13 @@ import assert from 'node:assert/strict';
 import { type AddressInfo, createServer } from 'node:net';
 import { describe, test } from 'node:test';
 import { type Failures, UNKNOWN_LENGTH } from '../../../src/exchange.ts';
-import type { Forwarder, ForwardLimits, Upstream } from '../../../src/forward/forward.ts';
-import { createHttpProxyForwarder } from '../../../src/forward/http-proxy/http-proxy.ts';
-import { createWireForwarder } from '../../../src/forward/wire/wire.ts';
+import type { Lender } from '../../../src/forward/carriage.ts';
+import { forwarderOf } from '../../../src/forward/forward.ts';
+import { createHttpProxy } from '../../../src/forward/http-proxy/http-proxy.ts';
+import type { ForwarderOptions, ForwardLimits } from '../../../src/forward/upstream.ts';
+import { createWire } from '../../../src/forward/wire/wire.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
+import { Deadlines } from '../../../src/net/deadlines.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
 const limits: ForwardLimits = {
@@ -17,10 +20,11 @@ const limits: ForwardLimits = {
   maxHeaderBytes: 8192,
   maxFields: 64,
 };
-type Make = (options: { upstream: Upstream; limits: ForwardLimits; clock: () => number }) => Forwarder;
-const forwarders: Readonly<Record<string, Make>> = {
-  wire: createWireForwarder,
-  'http-proxy': createHttpProxyForwarder,
+type Make = (options: ForwarderOptions) => Lender;
+const lenders: Readonly<Record<string, Make>> = { wire: createWire, 'http-proxy': createHttpProxy };
+const clock = (): number => 0;
+const crashed = (error: unknown): never => {
+  throw error;
 };
 
 /** Sends a chunked request with these trailers, and gives what the app read and which trailers the client gets. */
@@ -36,7 +40,9 @@ async function carry(make: Make, sent: RawHeaders, answered: string): Promise<[a
   });
   await new Promise<void>((resolve) => void app.listen(0, '127.0.0.1', resolve));
   const { port } = app.address() as AddressInfo;
-  const forwarder = make({ upstream: { kind: 'tcp', host: '127.0.0.1', port }, limits, clock: () => 0 });
+  const deadlines = new Deadlines(clock);
+  const options = { upstream: { kind: 'tcp', host: '127.0.0.1', port }, limits, clock, deadlines, crashed } as const;
+  const forwarder = forwarderOf(make(options), options);
   const exchange = new FakeExchange({ method: 'POST', headers: ['Host', 'a'], bodyLength: UNKNOWN_LENGTH });
   const ended = new Promise<void>((resolve, reject) => {
     exchange.onEnd = resolve;
@@ -58,7 +64,7 @@ async function carry(make: Make, sent: RawHeaders, answered: string): Promise<[a
   return [read.slice(read.indexOf('\r\n0\r\n') + 5), exchange.trailers ?? []];
 }
 
-for (const [name, make] of Object.entries(forwarders)) {
+for (const [name, make] of Object.entries(lenders)) {
   describe(`trailers through ${name}`, () => {
     test('arrive on both sides, in order and byte for byte', async () => {
       const [app, client] = await carry(make, ['X-Sum', 'abc', 'Grpc-Status', '0'], 'X-T: 1\r\nx-t: 2\r\n');

@@ -5,12 +5,11 @@ import { UNKNOWN_LENGTH } from '../../../../src/exchange.ts';
 import { isRejection } from '../../../../src/forward/answer.ts';
 import {
   answerHead,
-  answerTrailers,
   owesTrailers,
   requestFields,
   splitStatus,
+  trailersRejection,
 } from '../../../../src/forward/h2c/message.ts';
-import { KeptBody } from '../../../../src/forward/h2c/stream.ts';
 import { FakeExchange, type FakeRequest } from '../../pipeline/fake-exchange.ts';
 
 const LIMITS = {
@@ -94,11 +93,10 @@ describe('the head of an answer', () => {
   for (const [why, got, want] of rows) test(why, () => assert.deepEqual(got, want));
 });
 
-test('trailers are checked, and cut down to what may follow', () => {
-  assert.deepEqual(answerTrailers(['grpc-status', '0', 'content-length', '5']), ['grpc-status', '0']);
-  assert.equal(answerTrailers(undefined), undefined);
-  const broken = answerTrailers(['a', 'b\n']);
-  assert.ok(broken !== undefined && isRejection(broken));
+test('trailers are checked', () => {
+  assert.equal(trailersRejection(['grpc-status', '0', 'content-length', '5']), undefined);
+  assert.equal(trailersRejection(undefined), undefined);
+  assert.equal(trailersRejection(['a', 'b\n'])?.reason, 'upstream_malformed');
 });
 
 test('an answer of gRPC owes trailers; a page that is no gRPC does not', () => {
@@ -111,17 +109,4 @@ test('an answer of gRPC owes trailers; a page that is no gRPC does not', () => {
   assert.ok(of(200, 'application/grpc+proto'));
   assert.ok(!of(200, 'text/html'));
   assert.ok(!of(503, 'application/grpc'));
-});
-
-test('what is kept of a body is whole or nothing', () => {
-  const kept = new KeptBody();
-  kept.add(Buffer.alloc(60_000));
-  assert.ok(kept.whole);
-  assert.equal(kept.chunks.length, 1);
-  kept.add(Buffer.alloc(6000));
-  assert.ok(!kept.whole);
-  assert.equal(kept.chunks.length, 0);
-  const dropped = new KeptBody();
-  dropped.drop();
-  assert.ok(!dropped.whole);
 });

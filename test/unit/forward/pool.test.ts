@@ -5,11 +5,15 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
-import type { Rejection } from '../../../../src/errors.ts';
-import type { ForwardLimits, Upstream } from '../../../../src/forward/forward.ts';
-import type { AnswerReceiver, AppConnection } from '../../../../src/forward/wire/connection.ts';
-import { type Borrower, Pool } from '../../../../src/forward/wire/pool.ts';
-import type { RawHeaders } from '../../../../src/http/fields.ts';
+import type { Rejection } from '../../../src/errors.ts';
+import type { Lender, Receiver, Transport } from '../../../src/forward/carriage.ts';
+import type { Borrower } from '../../../src/forward/pool.ts';
+import type { TunnelEnd } from '../../../src/forward/tunnel.ts';
+import type { ForwardLimits, Upstream } from '../../../src/forward/upstream.ts';
+import { createWire } from '../../../src/forward/wire/wire.ts';
+import type { RawHeaders } from '../../../src/http/fields.ts';
+import { Deadlines } from '../../../src/net/deadlines.ts';
+import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
 const LIMITS: ForwardLimits = {
   connectTimeoutMs: 5000,
@@ -75,42 +79,55 @@ class App {
 }
 
 /** Borrows, sends a GET on what it is lent, and writes down what becomes of it. */
-class Client implements Borrower, AnswerReceiver {
-  connection: AppConnection | undefined = undefined;
-  starvedTimes = 0;
+class Client implements Borrower<Transport>, Receiver {
+  readonly wantsFresh: boolean;
+  readonly upgrades: boolean;
+  readonly waited = false;
+  connection: Transport | undefined = undefined;
+  deniedTimes = 0;
   body = '';
-  readonly outcome: Promise<'answered' | Rejection['reason']>;
-  #settle: (outcome: 'answered' | Rejection['reason']) => void = () => {};
+  readonly outcome: Promise<'answered' | 'switched' | Rejection['reason']>;
+  #settle: (outcome: 'answered' | 'switched' | Rejection['reason']) => void = () => {};
 
-  constructor() {
+  constructor(wants: 'any' | 'fresh' | 'upgrade') {
+    this.wantsFresh = wants !== 'any';
+    this.upgrades = wants === 'upgrade';
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
   }
 
-  lend(connection: AppConnection): void {
+  lend(connection: Transport): boolean {
     this.connection = connection;
-    connection.send({ method: 'GET', target: '/', headers: ['Host', 'a'], bodyLength: 0, upgrade: undefined }, this);
+    const exchange = new FakeExchange({ headers: ['Host', 'a'] });
+    exchange.upgrade = this.upgrades ? 'x' : undefined;
+    connection.send(exchange, this);
+    return true;
   }
-  starved(): void {
-    this.starvedTimes++;
+  denied(): void {
+    this.deniedTimes++;
   }
+  connected(): void {}
   interim(): void {}
   answerHead(): void {}
   answerBody(chunk: Buffer): void {
     this.body += chunk.toString();
   }
-  answerEnd(_trailers: RawHeaders | undefined): void {
+  answerEnd(): void {
     this.#settle('answered');
   }
-  settle(): boolean {
-    return true;
-  }
+  settle(): void {}
   appDrained(): void {}
   failed(rejection: Rejection): void {
     this.#settle(rejection.reason);
   }
-  switched(): void {}
+  crashed(error: unknown): void {
+    throw error;
+  }
+  switched(_reason: string, _raw: RawHeaders, { stream }: TunnelEnd): void {
+    stream.resume().on('end', () => stream.end());
+    this.#settle('switched');
+  }
 }
 
 let app: App;
@@ -131,18 +148,22 @@ afterEach(() => app.close());
 function poolOf(
   limits: Partial<ForwardLimits> = {},
   upstream: Upstream = { kind: 'tcp', host: '127.0.0.1', port: app.port },
-): Pool {
-  return new Pool({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs });
+): Lender {
+  const deadlines = new Deadlines(() => nowMs);
+  const crashed = (error: unknown): never => {
+    throw error;
+  };
+  return createWire({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs, deadlines, crashed });
 }
 
-function borrow(pool: Pool, fresh = false): Client {
-  const client = new Client();
-  pool.borrow(client, fresh);
+function borrow(pool: Lender, wants: 'any' | 'fresh' | 'upgrade' = 'any'): Client {
+  const client = new Client(wants);
+  pool.borrow(client);
   return client;
 }
 
 /** An exchange from its start to its end; `i` is the connection that the app sees it on. */
-async function exchange(pool: Pool, i: number, answer = OK): Promise<Client> {
+async function exchange(pool: Lender, i: number, answer = OK): Promise<Client> {
   const before = app.sockets[i]?.bytesRead ?? 0;
   const client = borrow(pool);
   (await app.requested(i, before + 1)).write(answer);
@@ -158,12 +179,12 @@ describe('a connection', () => {
     assert.deepEqual([app.sockets.length, client.body], [1, 'ok']);
   });
 
-  test('that is free is lent again, and says that it was used', async () => {
+  test('that is free is lent again', async () => {
     const pool = poolOf();
     const first = await exchange(pool, 0);
     const second = await exchange(pool, 0);
     assert.equal(second.connection, first.connection);
-    assert.deepEqual([first.connection?.reused, app.sockets.length], [true, 1]);
+    assert.equal(app.sockets.length, 1);
   });
 
   test('that was given back last is lent first', async () => {
@@ -184,9 +205,8 @@ describe('a connection', () => {
   test('that must be fresh is dialled, though one is free', async () => {
     const pool = poolOf();
     const first = await exchange(pool, 0);
-    const fresh = borrow(pool, true);
+    const fresh = borrow(pool, 'fresh');
     assert.notEqual(fresh.connection, first.connection);
-    assert.equal(fresh.connection?.reused, false);
     (await app.requested(1)).write(OK);
     assert.equal(await fresh.outcome, 'answered');
     assert.equal(app.openSockets, 2);
@@ -218,16 +238,6 @@ describe('a connection', () => {
     // Nothing can have connected within this turn.
     pass(251);
     assert.equal(await client.outcome, 'upstream_connect_timeout');
-  });
-
-  test('on which the app is silent for too long is told so, and closed', async () => {
-    const client = borrow(poolOf());
-    const socket = await app.requested(0);
-    pass(59_900);
-    assert.equal(socket.destroyed, false);
-    pass(350);
-    assert.equal(await client.outcome, 'upstream_timeout');
-    await app.until(() => socket.destroyed);
   });
 });
 
@@ -301,7 +311,7 @@ describe('a connection is not used again', () => {
     const pool = poolOf();
     const client = borrow(pool);
     const socket = await app.requested(0);
-    client.connection?.destroy();
+    client.connection?.abandon();
     await app.until(() => socket.destroyed);
     await exchange(pool, 1);
   });
@@ -340,8 +350,7 @@ describe('the cap', () => {
   test('closes a free connection for one that must be fresh', async () => {
     const pool = poolOf({ maxConnections: 1 });
     await exchange(pool, 0);
-    const fresh = borrow(pool, true);
-    assert.equal(fresh.connection?.reused, false);
+    borrow(pool, 'fresh');
     await app.requested(1);
     await app.until(() => app.openSockets === 1);
   });
@@ -363,38 +372,40 @@ describe('the cap', () => {
     pass(2500);
     const third = borrow(pool);
     pass(2400);
-    assert.deepEqual([second.starvedTimes, third.starvedTimes], [0, 0]);
+    assert.deepEqual([second.deniedTimes, third.deniedTimes], [0, 0]);
     pass(350);
-    assert.deepEqual([second.starvedTimes, third.starvedTimes], [1, 0]);
+    assert.deepEqual([second.deniedTimes, third.deniedTimes], [1, 0]);
     socket.write(OK);
     assert.equal(await first.outcome, 'answered');
     assert.deepEqual([second.connection, third.connection], [undefined, first.connection]);
     pass(10_000);
-    assert.deepEqual([second.starvedTimes, third.starvedTimes], [1, 0]);
+    assert.deepEqual([second.deniedTimes, third.deniedTimes], [1, 0]);
   });
 
-  test('does not count a connection that stands apart', async () => {
+  test('counts a connection that became a tunnel, until it is closed', async () => {
     const pool = poolOf({ maxConnections: 1 });
-    pool.dialApart();
-    const client = borrow(pool);
-    assert.ok(client.connection !== undefined, 'it has to wait');
-    const apart = pool.dialApart();
-    assert.ok(apart !== client.connection);
-    await app.until(() => app.sockets.length === 3);
+    const upgraded = borrow(pool, 'upgrade');
+    const socket = await app.requested(0);
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    assert.equal(await upgraded.outcome, 'switched');
+    const waiting = borrow(pool);
+    assert.equal(waiting.connection, undefined, 'a second connection beside the tunnel');
+    socket.destroy();
+    (await app.requested(1)).write(OK);
+    assert.equal(await waiting.outcome, 'answered');
   });
 
-  test('holds when a connection that stands apart ends while others wait', async () => {
+  test('lets an upgrade wait as everybody does, and gives it a new connection', async () => {
     const pool = poolOf({ maxConnections: 1 });
     const first = borrow(pool);
-    await app.requested(0);
-    const waiting = borrow(pool);
-    const apart = pool.dialApart();
-    await app.until(() => app.sockets.length === 2);
-    apart.destroy();
-    assert.equal(waiting.connection, undefined, 'a second connection beside the first');
-    app.sockets[0]?.write(OK);
+    const socket = await app.requested(0);
+    const upgraded = borrow(pool, 'upgrade');
+    assert.equal(upgraded.connection, undefined);
+    socket.write(OK);
     assert.equal(await first.outcome, 'answered');
-    assert.equal(waiting.connection, first.connection);
+    await app.requested(1);
+    assert.notEqual(upgraded.connection, first.connection);
+    await app.until(() => app.openSockets === 1);
   });
 
   test('is kept through many exchanges, and no connection is dialled without need', async () => {

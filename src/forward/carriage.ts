@@ -1,0 +1,309 @@
+// One exchange on its way to the app and back: what every forwarder does with it, written once. Which interim answers and
+// trailers pass, whether a request may be sent a second time, when the first byte came, who owes a byte, and how it fails.
+// A transport (a connection of wire, a stream of h2c, a request of http-proxy) moves the messages and decides none of this.
+// It ends in exactly one of three ways: it answers, it fails, or the exchange is gone.
+
+import { REJECTIONS, type Rejection } from '../errors.ts';
+import type { Carrier, Exchange, Failures } from '../exchange.ts';
+import { interimFields, passableTrailers, type RawHeaders } from '../http/fields.ts';
+import type { Timed } from '../net/deadlines.ts';
+import { type AnswerHead, mayRepeat, passesInterim } from './answer.ts';
+import { KeptBody } from './kept-body.ts';
+import type { Borrower } from './pool.ts';
+import { joinTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
+import { type ForwarderOptions, MAX_INTERIM } from './upstream.ts';
+
+/** Moves the messages of one exchange. After abandon() it calls its receiver no more. */
+export interface Transport {
+  /** Whether the app has accepted the connection. */
+  readonly connected: boolean;
+  /** Writes the head of the request. Throws for fields that its protocol cannot carry. */
+  send(exchange: Exchange, receiver: Receiver): void;
+  /** Body bytes, read by the transport before this returns or kept by it. False: wait for appDrained(). */
+  sendBody(chunk: Buffer): boolean;
+  /** The request is complete. */
+  sendEnd(trailers: RawHeaders | undefined): void;
+  /** Stops reading the answer, and goes on with it. */
+  pauseAnswer(): void;
+  resumeAnswer(): void;
+  /** Gives up what has not ended: nothing of it is used again. */
+  abandon(): void;
+}
+
+/**
+ * What a failure says of the request. `unseen`: the app said that it has not looked at it. `stale`: a connection that was used
+ * before closed without a byte of an answer, as the app may close it at any time.
+ */
+export type Loss = 'unseen' | 'stale';
+
+/** What a transport calls; after answerEnd(), failed(), crashed() or switched() nothing more. */
+export interface Receiver {
+  connected(): void;
+  interim(status: number, raw: RawHeaders): void;
+  answerHead(head: AnswerHead): void;
+  /** `release`, if there is one, is called when the bytes are not needed any more. */
+  answerBody(chunk: Buffer, release: (() => void) | undefined): void;
+  /** All that one read brought has been given; answerEnd() needs none. */
+  settle(): void;
+  answerEnd(trailers: RawHeaders | undefined): void;
+  /** The app takes request bytes again. */
+  appDrained(): void;
+  failed(rejection: Rejection, loss?: Loss): void;
+  crashed(error: unknown): void;
+  /** The app agreed to change the protocol; `app`, with whatever followed, is no longer the transport's. */
+  switched(reason: string, raw: RawHeaders, app: TunnelEnd): void;
+}
+
+/** Where transports of one kind come from. */
+export interface Lender {
+  /** Whether the app may refuse a request unseen, so that the beginning of its body is kept. */
+  readonly keepsBody: boolean;
+  borrow(borrower: Borrower<Transport>): void;
+  forget(borrower: Borrower<Transport>): void;
+  /** Lends no more, and closes what is idle. */
+  close(): void;
+}
+
+export type CarriageOptions = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'> & { readonly lender: Lender };
+
+export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly exchange: Exchange;
+  readonly #failures: Failures;
+  readonly #options: CarriageOptions;
+  readonly #kept: KeptBody | undefined;
+  #transport: Transport | undefined = undefined;
+  #repeated = false;
+  #requestDone: boolean;
+  #requestTrailers: RawHeaders | undefined = undefined;
+  /** The app has not taken what was sent, and the client has not taken what was answered, when more of it came. */
+  #appBehind = false;
+  #clientBehind = false;
+  #interims = 0;
+  #answering = false;
+  /** The head is there, and silence after it is normal. */
+  #patient = false;
+  #tunnel: TunnelEnd | undefined = undefined;
+
+  constructor(exchange: Exchange, failures: Failures, options: CarriageOptions) {
+    this.exchange = exchange;
+    this.#failures = failures;
+    this.#options = options;
+    this.#requestDone = exchange.bodyLength === 0;
+    this.#kept = options.lender.keepsBody ? new KeptBody() : undefined;
+  }
+
+  // ---- Borrower
+
+  /** What was used before may have been closed by the app, and cannot become a tunnel. */
+  get wantsFresh(): boolean {
+    return this.#repeated || this.exchange.upgrade !== undefined;
+  }
+
+  get upgrades(): boolean {
+    return this.exchange.upgrade !== undefined;
+  }
+
+  get waited(): boolean {
+    return this.#repeated;
+  }
+
+  /** False: the exchange is over, and needs nothing any more. */
+  lend(transport: Transport): boolean {
+    if (this.exchange.finished) return false;
+    this.#transport = transport;
+    this.#options.deadlines.add(this);
+    try {
+      transport.send(this.exchange, this);
+      // It may have failed within the call.
+      if (this.#transport !== transport) return true;
+      this.#turn();
+      if (this.#repeated) this.#repeatBody(transport);
+      else this.exchange.carry(this);
+    } catch (error) {
+      this.crashed(error);
+    }
+    return true;
+  }
+
+  /** Nothing could be lent. */
+  denied(rejection: Rejection): void {
+    try {
+      this.#fail(rejection);
+    } catch (error) {
+      this.crashed(error);
+    }
+  }
+
+  // ---- Carrier: what the client sends
+
+  body(chunk: Buffer): void {
+    const transport = this.#transport;
+    if (transport === undefined) return;
+    this.#kept?.add(chunk);
+    if (transport.sendBody(chunk)) return this.#turn();
+    // Most writes are done before the client's next bytes come: pausing at once would cost two system calls for each.
+    if (this.#appBehind) this.exchange.pauseBody();
+    this.#appBehind = true;
+    this.#turn();
+  }
+
+  bodyEnd(trailers: RawHeaders | undefined): void {
+    this.#requestDone = true;
+    this.#requestTrailers = passableTrailers(trailers);
+    this.#transport?.sendEnd(this.#requestTrailers);
+    this.#turn();
+  }
+
+  drained(): void {
+    this.#clientBehind = false;
+    this.#transport?.resumeAnswer();
+    this.#turn();
+  }
+
+  gone(): void {
+    this.#options.lender.forget(this);
+    this.#release()?.abandon();
+    // The client's last bytes may still be on their way to the app.
+    this.#tunnel?.leave();
+  }
+
+  // ---- Receiver: what the app sends
+
+  connected(): void {
+    this.#turn();
+  }
+
+  interim(status: number, raw: RawHeaders): void {
+    // A 101 that nobody asked for, and more than MAX_INTERIM, are no answer (RFC 9110 section 15.2).
+    if (status === 101 || ++this.#interims > MAX_INTERIM) return this.#give(REJECTIONS.upstream_malformed);
+    const { exchange } = this;
+    if (passesInterim(status, exchange)) exchange.inform(status, interimFields(raw));
+    if (status === 100) exchange.awaitsContinue = false;
+    this.#heard();
+  }
+
+  answerHead(head: AnswerHead): void {
+    const { exchange } = this;
+    this.#answering = true;
+    this.#patient = head.stream || exchange.grpc;
+    this.#kept?.drop();
+    exchange.upstreamMs = this.#options.clock() - exchange.startedMs;
+    exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
+    this.#heard();
+  }
+
+  answerBody(chunk: Buffer, release: (() => void) | undefined): void {
+    this.exchange.write(chunk, release);
+  }
+
+  settle(): void {
+    if (this.#transport === undefined) return;
+    if (!this.exchange.flush()) {
+      // As with requests: the second read that the client has not taken pauses.
+      if (this.#clientBehind) this.#transport?.pauseAnswer();
+      this.#clientBehind = true;
+    }
+    this.#heard();
+  }
+
+  answerEnd(trailers: RawHeaders | undefined): void {
+    this.#release();
+    this.exchange.end(passableTrailers(trailers));
+  }
+
+  appDrained(): void {
+    this.#appBehind = false;
+    if (!this.#requestDone) this.exchange.resumeBody();
+    this.#heard();
+  }
+
+  failed(rejection: Rejection, loss?: Loss): void {
+    this.#release();
+    if (!this.#mayRepeat(loss)) return this.#fail(rejection);
+    this.#repeated = true;
+    this.#appBehind = false;
+    if (!this.#requestDone) this.exchange.pauseBody();
+    this.#options.lender.borrow(this);
+  }
+
+  switched(reason: string, raw: RawHeaders, app: TunnelEnd): void {
+    const { exchange } = this;
+    this.#release();
+    if (!provesHandshake(exchange, raw)) {
+      app.stream.destroy();
+      return this.#fail(REJECTIONS.upstream_bad_upgrade);
+    }
+    this.#tunnel = app;
+    exchange.upstreamMs = this.#options.clock() - exchange.startedMs;
+    joinTunnel(exchange, reason, raw, app.stream);
+  }
+
+  // ---- time: who owes a byte
+
+  expire(): void {
+    this.#give(REJECTIONS.upstream_timeout);
+  }
+
+  /** The app has sent or taken something. */
+  #heard(): void {
+    this.deadlineMs = this.#appOwes() ? this.#nextDeadline() : Number.POSITIVE_INFINITY;
+  }
+
+  /** The turn may have changed: a deadline that runs goes on, whatever the client does. */
+  #turn(): void {
+    if (!this.#appOwes()) this.deadlineMs = Number.POSITIVE_INFINITY;
+    else if (this.deadlineMs === Number.POSITIVE_INFINITY) this.deadlineMs = this.#nextDeadline();
+  }
+
+  /** Not while the client owes: more of its request, or room for more of its answer. */
+  #appOwes(): boolean {
+    if (this.#transport?.connected !== true || this.#patient || this.#clientBehind) return false;
+    return this.#requestDone || this.#appBehind || this.exchange.awaitsContinue;
+  }
+
+  #nextDeadline(): number {
+    return this.#options.clock() + this.#options.limits.upstreamTimeoutMs;
+  }
+
+  // ---- ends
+
+  crashed(error: unknown): void {
+    this.#release()?.abandon();
+    this.#failures.crashed(this.exchange, error);
+  }
+
+  /** Only where the app cannot have acted, and the client has seen nothing. */
+  #mayRepeat(loss: Loss | undefined): boolean {
+    const { exchange } = this;
+    if (this.#repeated || this.#answering || this.#interims > 0) return false;
+    if (loss === undefined || exchange.finished || exchange.upgrade !== undefined) return false;
+    return loss === 'unseen' ? this.#kept?.whole === true : mayRepeat(exchange);
+  }
+
+  #repeatBody(transport: Transport): void {
+    if (this.exchange.bodyLength === 0) return;
+    const chunk = this.#kept?.bytes;
+    if (chunk !== undefined && chunk.length > 0) transport.sendBody(chunk);
+    if (this.#requestDone) transport.sendEnd(this.#requestTrailers);
+    else this.exchange.resumeBody();
+  }
+
+  /** The app's answer cannot be used. */
+  #give(rejection: Rejection): void {
+    this.#release()?.abandon();
+    this.#fail(rejection);
+  }
+
+  #fail(rejection: Rejection): void {
+    this.#failures.fail(this.exchange, rejection);
+  }
+
+  #release(): Transport | undefined {
+    const transport = this.#transport;
+    this.#transport = undefined;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (transport !== undefined) this.#options.deadlines.delete(this);
+    return transport;
+  }
+}

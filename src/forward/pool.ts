@@ -1,0 +1,179 @@
+// What is lent to exchanges: connections or sessions to the app, up to a number, the last used first, so that a burst's
+// surplus ages and goes. Whoever finds none waits in line, for no longer than the connect time-out. It never reads or writes
+// a message; when an idle member goes, the member says.
+
+import { REJECTIONS, type Rejection } from '../errors.ts';
+import type { Timed } from '../net/deadlines.ts';
+import type { ForwarderOptions } from './upstream.ts';
+
+/** Who wants a transport. */
+export interface Borrower<T> {
+  /** It must get one that nothing was carried on before. */
+  readonly wantsFresh: boolean;
+  /** What it gets may become a tunnel. */
+  readonly upgrades: boolean;
+  /** It lost one through no fault of its own: it stands first in line. */
+  readonly waited: boolean;
+  /** False: it does not need it any more. */
+  lend(transport: T): boolean;
+  /** Nothing became free within the connect time-out, or the app cannot be reached. */
+  denied(rejection: Rejection): void;
+}
+
+/** One connection or session. */
+export interface Member<T> {
+  /** How many more exchanges it takes now: 0 when busy, closing, or not open yet. */
+  readonly room: number;
+  /** Whether it will do for this borrower. */
+  suits(borrower: Borrower<T>): boolean;
+  /** What carries the next exchange; it takes up room when that is sent. */
+  transport(): T;
+  /** Takes no new exchange and ends after those in flight. */
+  close(): void;
+}
+
+export type PoolOptions<T, M extends Member<T>> = Pick<
+  ForwarderOptions,
+  'clock' | 'crashed' | 'deadlines' | 'limits'
+> & {
+  readonly maxMembers: number;
+  /** Opens one, for that borrower; with room at once, or with none until it is offered. */
+  readonly dial: (pool: Pool<T, M>, borrower: Borrower<T>) => M;
+};
+
+type Waiting<T> = { readonly borrower: Borrower<T>; readonly deadlineMs: number };
+
+export class Pool<T, M extends Member<T>> implements Timed {
+  readonly #options: PoolOptions<T, M>;
+  readonly #members = new Set<M>();
+  /** Those with room; the last is used next. */
+  readonly #free: M[] = [];
+  #line: Waiting<T>[] = [];
+  /** Dialled, and without room until it is open; one at a time. */
+  #opening: M | undefined = undefined;
+  #closing = false;
+
+  constructor(options: PoolOptions<T, M>) {
+    this.#options = options;
+    options.deadlines.add(this);
+  }
+
+  /** Lends, now or when there is something to lend. */
+  borrow(borrower: Borrower<T>): void {
+    const free = this.#free.at(-1);
+    if (free?.suits(borrower) === true) return this.#lend(free, borrower);
+    // What is free and does not suit makes room for what does.
+    if (free !== undefined && this.#members.size >= this.#options.maxMembers) this.#free[0]?.close();
+    const dialled = this.#dial(borrower);
+    if (dialled !== undefined && dialled.room > 0) return this.#lend(dialled, borrower);
+    const waiting = { borrower, deadlineMs: this.#options.clock() + this.#options.limits.connectTimeoutMs };
+    if (borrower.waited) this.#line.unshift(waiting);
+    else this.#line.push(waiting);
+  }
+
+  /** Takes a borrower out of the line. */
+  forget(borrower: Borrower<T>): void {
+    if (this.#line.length > 0) this.#line = this.#line.filter((waiting) => waiting.borrower !== borrower);
+  }
+
+  /** A member has room: it is open now, or an exchange on it is complete. */
+  offer(member: M): void {
+    if (this.#opening === member) this.#opening = undefined;
+    this.#fill(member);
+    // Who waits is served to the end.
+    if (this.#closing) member.close();
+  }
+
+  /** It takes no more exchanges. Those in flight end when they end; another one may be opened in its place. */
+  retire(member: M): void {
+    this.left(member);
+  }
+
+  /** It is closed. `rejection`: why it never opened. */
+  left(member: M, rejection?: Rejection): void {
+    if (!this.#members.delete(member)) return;
+    this.#unfree(member);
+    if (this.#opening === member) this.#opening = undefined;
+    // With another one open, whoever waits goes on waiting for that.
+    if (rejection !== undefined && this.#members.size === 0) return this.#denyAll(rejection);
+    this.#serve();
+  }
+
+  /** Closes what is idle; members that carry something close after it. */
+  close(): void {
+    this.#closing = true;
+    for (const member of [...this.#members]) member.close();
+  }
+
+  // ---- Timed: the line
+
+  get deadlineMs(): number {
+    return this.#line.length === 0 ? Number.POSITIVE_INFINITY : 0;
+  }
+
+  expire(): void {
+    const nowMs = this.#options.clock();
+    const late = this.#line.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    if (late.length === 0) return;
+    this.#line = this.#line.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    for (const { borrower } of late) borrower.denied(REJECTIONS.upstream_busy);
+  }
+
+  crashed(error: unknown): void {
+    this.#options.crashed(error);
+  }
+
+  // ----
+
+  #lend(member: M, borrower: Borrower<T>): void {
+    this.#unfree(member);
+    borrower.lend(member.transport());
+    if (member.room > 0) this.#keep(member);
+  }
+
+  /** Lends it to those who wait, in their order. */
+  #fill(member: M): void {
+    while (member.room > 0 && this.#line.length > 0) {
+      const { borrower } = this.#line[0] as Waiting<T>;
+      // Another one is dialled in its place, when it has left.
+      if (!member.suits(borrower)) return member.close();
+      this.#line.shift();
+      borrower.lend(member.transport());
+    }
+    if (member.room > 0) this.#keep(member);
+    // One more, where this one was not enough.
+    else this.#serve();
+  }
+
+  #keep(member: M): void {
+    if (!this.#free.includes(member)) this.#free.push(member);
+  }
+
+  #serve(): void {
+    while (this.#line.length > 0) {
+      const { borrower } = this.#line[0] as Waiting<T>;
+      const member = this.#dial(borrower);
+      if (member === undefined || member.room === 0) return;
+      this.#fill(member);
+    }
+  }
+
+  #dial(borrower: Borrower<T>): M | undefined {
+    if (this.#opening !== undefined || this.#members.size >= this.#options.maxMembers) return undefined;
+    const member = this.#options.dial(this, borrower);
+    this.#members.add(member);
+    if (member.room === 0) this.#opening = member;
+    return member;
+  }
+
+  #denyAll(rejection: Rejection): void {
+    const denied = this.#line;
+    this.#line = [];
+    for (const { borrower } of denied) borrower.denied(rejection);
+  }
+
+  #unfree(member: M): void {
+    const at = this.#free.lastIndexOf(member);
+    if (at >= 0) this.#free.splice(at, 1);
+  }
+}

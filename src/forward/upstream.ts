@@ -1,0 +1,42 @@
+// Where the app is, and what it is held to. It opens and decides nothing.
+
+import type { Clock } from '../exchange.ts';
+import type { Deadlines } from '../net/deadlines.ts';
+
+/** Where the app is: an address or a unix socket. */
+export type Upstream =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** Time-outs in milliseconds, sizes in bytes. */
+export type ForwardLimits = {
+  readonly connectTimeoutMs: number;
+  readonly upstreamTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  /** Connections to the app at the same time, upgraded ones included. */
+  readonly maxConnections: number;
+  readonly maxHeaderBytes: number;
+  readonly maxFields: number;
+};
+
+/** What every forwarder is made of. */
+export type ForwarderOptions = {
+  readonly upstream: Upstream;
+  readonly limits: ForwardLimits;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** A defect of ours on a connection to the app that carried no exchange. */
+  readonly crashed: (error: unknown) => void;
+};
+
+/** The app's answer may have a larger head than a request: cookies and policies are set there. */
+export const ANSWER_HEAD_BYTES = 32 * 1024;
+/** More interim answers to one request than any app sends. */
+export const MAX_INTERIM = 32;
+
+/** `host:port` of the app, for messages and for requests that name no host. */
+export function upstreamName(upstream: Upstream): string {
+  if (upstream.kind === 'unix') return `unix:${upstream.path}`;
+  const host = upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host;
+  return `${host}:${upstream.port}`;
+}
