@@ -4,7 +4,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from './clients/peer.ts';
-import type { Rejection } from './errors.ts';
+import { REJECTIONS, type Rejection } from './errors.ts';
 import type { RawHeaders } from './http/fields.ts';
 
 /** A body whose length is not known before its end (chunked, or until the connection closes). */
@@ -143,7 +143,10 @@ export type ReceivedRequest = {
   readonly bodyLength?: number;
 };
 
-/** The fields of an exchange, the same in every protocol; how bytes leave, the protocols say. */
+/**
+ * The fields of an exchange and what it comes to, the same in every protocol; how bytes leave, the protocols say. They set
+ * `carrier` at carry(), `answered` at answer(), `ended` at end(), and call conclude() when nothing can follow any more.
+ */
 export abstract class ExchangeState implements Exchange {
   readonly connection: ClientConnection;
   readonly protocol: Protocol;
@@ -168,6 +171,10 @@ export abstract class ExchangeState implements Exchange {
   rejection: Rejection | undefined = undefined;
   answered = false;
   finished = false;
+  /** Who carries it, from carry() on. */
+  carrier: Carrier | undefined = undefined;
+  /** end() has been called: the carrier has done its part. */
+  ended = false;
 
   constructor(connection: ClientConnection, startedMs: number, request: ReceivedRequest) {
     this.connection = connection;
@@ -182,6 +189,26 @@ export abstract class ExchangeState implements Exchange {
     this.bodyLength = request.bodyLength ?? 0;
   }
 
+  /**
+   * The exchange is over; only the first call counts. `complete`: the client has all of its answer, or its byte stream was
+   * handed over. Whoever cut it short has said why before; else the client has left. `told` is the pipeline.
+   */
+  conclude(complete: boolean, told: Pick<Handler, 'finished'>): void {
+    if (this.finished) return;
+    this.finished = true;
+    if (!complete) this.rejection ??= REJECTIONS.client_gone;
+    if (!this.answered) this.status = (this.rejection ?? REJECTIONS.client_gone).status;
+    told.finished(this);
+    this.letCarrierGo();
+  }
+
+  /** A carrier that has not done its part closes the app's side, now; it is told once. */
+  letCarrierGo(): void {
+    const { carrier } = this;
+    this.carrier = undefined;
+    if (!this.ended) carrier?.gone();
+  }
+
   abstract carry(carrier: Carrier): void;
   abstract pauseBody(): void;
   abstract resumeBody(): void;
@@ -192,4 +219,23 @@ export abstract class ExchangeState implements Exchange {
   abstract end(trailers: RawHeaders | undefined): void;
   abstract cut(): void;
   abstract switchProtocols(reason: string, headers: RawHeaders): Duplex;
+}
+
+/**
+ * A callback on behalf of an exchange, if there is one, has thrown: the pipeline is told, and its carrier. Throws nothing;
+ * whoever calls closes the connection, or the stream, of the exchange.
+ */
+export function crashExchange(
+  exchange: ExchangeState | undefined,
+  error: unknown,
+  told: Pick<Handler, 'crashed'>,
+): void {
+  const carrier = exchange?.carrier;
+  try {
+    told.crashed(exchange, error);
+    // Else its close tells the carrier.
+    if (exchange?.ended === true) carrier?.gone();
+  } catch {
+    // It comes of the first error, of which the pipeline has been told.
+  }
 }

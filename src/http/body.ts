@@ -37,7 +37,7 @@ export class BodyReader {
     return this.#chunks?.trailers;
   }
 
-  /** Gives body bytes to the sink, in slices of `bytes`. Returns how many were used, or -1 when the coding is broken. */
+  /** Gives body bytes to the sink; small chunks come together. Returns how many were used, or -1 when the coding is broken. */
   feed(bytes: Buffer, sink: ChunkSink): number {
     if (this.#chunks !== undefined) return this.#chunks.feed(bytes, 0, sink);
     const used = this.#framing === 'length' ? Math.min(bytes.length, this.#left) : bytes.length;

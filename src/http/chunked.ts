@@ -5,7 +5,7 @@ import type { RawHeaders } from './fields.ts';
 import { readFields } from './head.ts';
 
 export interface ChunkSink {
-  /** A slice of the body; it shares memory with the bytes that were fed. */
+  /** A slice of the body. It shares memory with the bytes that were fed, or is a copy that nobody else holds. */
   chunk(data: Buffer): void;
 }
 
@@ -25,6 +25,12 @@ for (let i = 0; i < 16; i++) {
   HEX['0123456789ABCDEF'.charCodeAt(i)] = i;
 }
 
+/** Chunks of one feed that are smaller than this are given together: what takes a slice has work to do for each. */
+const GATHER_BYTES = 4096;
+/** Where they are gathered: empty whenever a sink is called, so that all readers share it. */
+const GATHERED = Buffer.allocUnsafeSlow(4 * GATHER_BYTES);
+const LOOP_BYTES = 32;
+
 const State = { size: 0, extension: 1, sizeEnd: 2, data: 3, dataCr: 4, dataLf: 5, trailer: 6, done: 7 } as const;
 type State = (typeof State)[keyof typeof State];
 
@@ -34,6 +40,11 @@ export class ChunkedReader {
   #remaining = 0;
   #extensionBytes = 0;
   #trailerText = '';
+  /** A small slice of the present feed that was not given yet; none where its end is 0. */
+  #heldStart = 0;
+  #heldEnd = 0;
+  /** Bytes of this feed that are gathered, the held ones among them. */
+  #gathered = 0;
   readonly #limits: ChunkLimits;
   /** The trailer fields, after feed() has said that the body is complete; undefined when there were none. */
   trailers: RawHeaders | undefined;
@@ -51,12 +62,18 @@ export class ChunkedReader {
    * the body (smaller than the length only when the body is complete), or -1 when the coding is broken.
    */
   feed(bytes: Buffer, from: number, sink: ChunkSink): number {
+    const end = this.#read(bytes, from, sink);
+    this.#giveHeld(bytes, sink);
+    return end;
+  }
+
+  #read(bytes: Buffer, from: number, sink: ChunkSink): number {
     let at = from;
     while (at < bytes.length && this.#state !== State.done) {
       if (this.#state === State.data) {
         const end = Math.min(bytes.length, at + this.#remaining);
         this.#remaining -= end - at;
-        sink.chunk(bytes.subarray(at, end));
+        this.#give(bytes, at, end, sink);
         at = end;
         if (this.#remaining === 0) this.#state = State.dataCr;
       } else if (this.#state === State.trailer) {
@@ -67,6 +84,41 @@ export class ChunkedReader {
       }
     }
     return at;
+  }
+
+  /** A small slice waits for others of the same feed; one that stays alone is given without a copy. */
+  #give(bytes: Buffer, start: number, end: number, sink: ChunkSink): void {
+    const size = end - start;
+    if (size >= GATHER_BYTES) {
+      this.#giveHeld(bytes, sink);
+      sink.chunk(bytes.subarray(start, end));
+      return;
+    }
+    if (this.#gathered + size > GATHERED.length) this.#giveHeld(bytes, sink);
+    if (this.#heldEnd === 0) {
+      this.#heldStart = start;
+      this.#heldEnd = end;
+      return;
+    }
+    if (this.#gathered === 0) this.#gather(bytes, this.#heldStart, this.#heldEnd);
+    this.#gather(bytes, start, end);
+  }
+
+  #gather(bytes: Buffer, start: number, end: number): void {
+    // A call of copy() costs more than a few bytes do.
+    if (end - start > LOOP_BYTES) bytes.copy(GATHERED, this.#gathered, start, end);
+    else for (let i = start; i < end; i++) GATHERED[this.#gathered + i - start] = bytes[i] as number;
+    this.#gathered += end - start;
+  }
+
+  #giveHeld(bytes: Buffer, sink: ChunkSink): void {
+    const end = this.#heldEnd;
+    if (end === 0) return;
+    const gathered = this.#gathered;
+    this.#heldEnd = 0;
+    this.#gathered = 0;
+    // Not a slice of what was fed: a few bytes of body would hold all of its frames in memory.
+    sink.chunk(gathered > 0 ? Buffer.from(GATHERED.subarray(0, gathered)) : bytes.subarray(this.#heldStart, end));
   }
 
   /** One byte of a chunk's frame; false when it may not stand there. */

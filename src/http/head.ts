@@ -39,9 +39,12 @@ export function findHeadEnd(bytes: Buffer, from: number): number {
   return bytes.indexOf(HEAD_END, from);
 }
 
-/** Whether an unfinished head already holds a line end that no valid head has, so that waiting is pointless. */
-export function hasBareLineFeed(bytes: Buffer): boolean {
-  for (let at = bytes.indexOf(LF); at >= 0; at = bytes.indexOf(LF, at + 1)) {
+/**
+ * Whether an unfinished head already holds a line end that no valid head has, so that waiting is pointless. Looks at the
+ * bytes from `from` on.
+ */
+export function hasBareLineFeed(bytes: Buffer, from = 0): boolean {
+  for (let at = bytes.indexOf(LF, from); at >= 0; at = bytes.indexOf(LF, at + 1)) {
     if (at === 0 || bytes[at - 1] !== CR) return true;
   }
   return false;

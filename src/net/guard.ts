@@ -1,15 +1,18 @@
-// Keeps a defect where it happened: what throws in a callback ends what the callback belongs to, never the process.
+// What a peer makes happen may end its own connection, never the process: the callbacks that a socket, a stream or a
+// timer calls are wrapped once, when they are registered, and what they throw goes to their owner.
 
-/** `run` as a callback that never throws; what it throws goes to `crashed`. Made once for what it guards, not for each call. */
-export function guard<A extends unknown[]>(
-  run: (...args: A) => void,
-  crashed: (error: unknown) => void,
-): (...args: A) => void {
+export interface Guarded {
+  /** A callback has thrown: tell of it, and close what it was called for. Must not throw itself. */
+  crashed(error: unknown): void;
+}
+
+/** Made once for each listener, not for each call. */
+export function guarded<A extends unknown[]>(owner: Guarded, callback: (...args: A) => void): (...args: A) => void {
   return (...args) => {
     try {
-      run(...args);
+      callback(...args);
     } catch (error) {
-      crashed(error);
+      owner.crashed(error);
     }
   };
 }

@@ -12,6 +12,7 @@ import { startGatedApp } from '../support/gated-app.ts';
 import { answerOf } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
+import { createRecorder } from '../support/recorder.ts';
 import { endsWell, readMetrics, setStage } from '../support/stage.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -50,6 +51,27 @@ test('HTTP/1.1: idle connections close, a busy one after its answer, which says 
   assert.equal((await next.readResponse()).status, 200);
   next.end();
   await next.closed;
+  await endsWell(sidecar);
+});
+
+test('HTTP/1.1: an open WebSocket ends, as nobody would ask its client again', async (t) => {
+  const stage = await setStage(t);
+  const app = await createRecorder(async (connection) => {
+    await connection.waitFor('\r\n\r\n');
+    connection.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nhello');
+  });
+  t.after(() => app.close());
+  const caFile = join(stage.dir, 'ca.pem');
+  await writeFile(caFile, one.pem);
+  const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', caFile] });
+  const client = await connect({ port: sidecar.port, cert: web.chain, key: web.key });
+  client.send(
+    'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  await client.waitFor('hello');
+  await writeFile(caFile, two.pem);
+  await client.closed;
+  await app.connections[0]?.waitForClose();
   await endsWell(sidecar);
 });
 

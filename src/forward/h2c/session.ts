@@ -11,7 +11,7 @@ import {
 import type { Socket } from 'node:net';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Timed } from '../../net/deadlines.ts';
-import { guard } from '../../net/guard.ts';
+import { guarded } from '../../net/guard.ts';
 import { socketRejection } from '../answer.ts';
 import type { Transport } from '../carriage.ts';
 import type { Member } from '../pool.ts';
@@ -130,24 +130,25 @@ export class AppSession implements Member<Transport>, Timed {
   }
 
   #listen(session: ClientHttp2Session): void {
-    const crashed = (error: unknown): void => this.crashed(error);
     session.on('connect', () => {
       this.#connected = true;
       session.setLocalWindowSize(SESSION_WINDOW);
     });
-    const take = (settings: Settings): void => this.#take(settings);
-    session.on('remoteSettings', guard(take, crashed));
+    session.on(
+      'remoteSettings',
+      guarded(this, (settings: Settings) => this.#take(settings)),
+    );
     session.on('error', (error: unknown) => {
       this.#error ??= error;
     });
     // Streams that the app has seen finish; new ones go to another session.
     session.on(
       'goaway',
-      guard(() => this.#owner.retire(this), crashed),
+      guarded(this, () => this.#owner.retire(this)),
     );
     session.on(
       'close',
-      guard(() => this.#closed(), crashed),
+      guarded(this, () => this.#closed()),
     );
   }
 

@@ -7,7 +7,7 @@ import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { fieldValue, type RawHeaders } from '../../http/fields.ts';
 import { fieldsOf } from '../../http/http2-fields.ts';
 import { acceptOf } from '../../http/websocket.ts';
-import { guard } from '../../net/guard.ts';
+import { guarded } from '../../net/guard.ts';
 import { type AnswerHead, isRejection } from '../answer.ts';
 import type { Loss, Receiver, Transport } from '../carriage.ts';
 import { answerHead, owesTrailers, type RawAnswer, requestFields, splitStatus, trailersRejection } from './message.ts';
@@ -88,12 +88,9 @@ export class AppStream implements Transport {
     });
     /** What comes after this has let the stream go concerns nobody. */
     const mine = <A extends unknown[]>(run: (...args: A) => void) =>
-      guard(
-        (...args: A) => {
-          if (stream === this.#stream) run(...args);
-        },
-        (error) => this.#crashed(error),
-      );
+      guarded(this, (...args: A) => {
+        if (stream === this.#stream) run(...args);
+      });
     stream.on('error', ignoreError);
     stream.on(
       'headers',
@@ -106,10 +103,7 @@ export class AppStream implements Transport {
     });
     stream.on('trailers', trailers);
     const trail = (): void => stream.sendTrailers(fieldsOf(this.#requestTrailers ?? []));
-    stream.on(
-      'wantTrailers',
-      guard(trail, (error) => this.#crashed(error)),
-    );
+    stream.on('wantTrailers', guarded(this, trail));
     stream.on(
       'drain',
       mine(() => this.#receiver?.appDrained()),
@@ -138,14 +132,13 @@ export class AppStream implements Transport {
     // The trailers of gRPC need room behind a body of known length, too.
     this.#receiver?.answerHead({ ...head, bodyLength: grpc && head.bodyLength > 0 ? UNKNOWN_LENGTH : head.bodyLength });
     if (ended) return this.#end();
-    const crashed = (error: unknown): void => this.#crashed(error);
     stream.on(
       'data',
-      guard((chunk: Buffer) => void (stream === this.#stream && this.#data(chunk)), crashed),
+      guarded(this, (chunk: Buffer) => void (stream === this.#stream && this.#data(chunk))),
     );
     stream.on(
       'end',
-      guard(() => void (stream === this.#stream && this.#end()), crashed),
+      guarded(this, () => void (stream === this.#stream && this.#end())),
     );
     // The head leaves with the first bytes of the body, where some have come along.
     if (stream.readableLength === 0 && !this.#complete) this.#receiver?.settle();
@@ -206,7 +199,7 @@ export class AppStream implements Transport {
     return reused && lost && reason === 'upstream_closed' ? 'stale' : undefined;
   }
 
-  #crashed(error: unknown): void {
+  crashed(error: unknown): void {
     const receiver = this.#receiver;
     this.abandon();
     receiver?.crashed(error);

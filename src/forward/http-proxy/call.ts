@@ -8,7 +8,7 @@ import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
-import { guard } from '../../net/guard.ts';
+import { guarded } from '../../net/guard.ts';
 import { isRejection, readAnswer, socketRejection } from '../answer.ts';
 import type { Loss, Receiver, Transport } from '../carriage.ts';
 import type { Borrower } from '../pool.ts';
@@ -53,7 +53,7 @@ export class ProxyCall implements Transport, Timed {
     this.borrower = borrower;
     this.#options = options;
     this.deadlineMs = options.clock() + options.limits.connectTimeoutMs;
-    this.#body = new Readable({ read: guard(() => this.#wanted(), this.#crashed) });
+    this.#body = new Readable({ read: guarded(this, () => this.#wanted()) });
   }
 
   /** The borrower waits in the line of Node's agent. */
@@ -115,15 +115,13 @@ export class ProxyCall implements Transport, Timed {
     else receiver.crashed(error);
   }
 
-  readonly #crashed = (error: unknown): void => this.crashed(error);
-
   // ---- what the package calls
 
   /** It has a socket and has written nothing yet. */
-  readonly prepare = guard((outgoing: ClientRequest) => this.#prepare(outgoing), this.#crashed);
-  readonly answer = guard((incoming: IncomingMessage) => this.#answer(incoming), this.#crashed);
+  readonly prepare = guarded(this, (outgoing: ClientRequest) => this.#prepare(outgoing));
+  readonly answer = guarded(this, (incoming: IncomingMessage) => this.#answer(incoming));
   /** An error of the request or its socket. */
-  readonly broken = guard((error: unknown) => this.#broken(error), this.#crashed);
+  readonly broken = guarded(this, (error: unknown) => this.#broken(error));
 
   #prepare(outgoing: ClientRequest): void {
     this.#outgoing = outgoing;
@@ -132,17 +130,17 @@ export class ProxyCall implements Transport, Timed {
     this.#bytesBefore = socket?.bytesRead ?? 0;
     const interim = ({ statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] }): void =>
       this.#receiver?.interim(statusCode, rawHeaders);
-    outgoing.on('information', guard(interim, this.#crashed));
+    outgoing.on('information', guarded(this, interim));
     const refused = (_answer: unknown, other: { destroy(): void }): void => {
       other.destroy();
       this.#fail(REJECTIONS.upstream_bad_upgrade);
     };
-    outgoing.on('upgrade', guard(refused, this.#crashed));
+    outgoing.on('upgrade', guarded(this, refused));
     if (socket?.connecting === true) {
       this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
       socket.once(
         'connect',
-        guard(() => this.#open(), this.#crashed),
+        guarded(this, () => this.#open()),
       );
     } else {
       this.#open();
@@ -179,14 +177,14 @@ export class ProxyCall implements Transport, Timed {
       this.#receiver?.answerBody(chunk, undefined);
       this.#receiver?.settle();
     };
-    incoming.on('data', guard(data, this.#crashed));
+    incoming.on('data', guarded(this, data));
     incoming.on(
       'end',
-      guard(() => this.#answerEnd(incoming), this.#crashed),
+      guarded(this, () => this.#answerEnd(incoming)),
     );
     incoming.on(
       'close',
-      guard(() => this.#fail(REJECTIONS.upstream_closed), this.#crashed),
+      guarded(this, () => this.#fail(REJECTIONS.upstream_closed)),
     );
   }
 

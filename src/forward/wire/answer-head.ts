@@ -2,7 +2,8 @@
 
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { findHeadEnd, hasBareLineFeed, readFields, readStatusLine } from '../../http/head.ts';
+import { readFields, readStatusLine } from '../../http/head.ts';
+import { NoHead, type UnreadBytes } from '../../http/unread.ts';
 
 export type RawHead = {
   readonly version: string;
@@ -15,13 +16,16 @@ export type RawHead = {
 
 export type HeadLimits = { readonly maxHeaderBytes: number; readonly maxFields: number };
 
-/** Undefined when more bytes are needed. */
-export function readHead(bytes: Buffer, { maxHeaderBytes, maxFields }: HeadLimits): RawHead | Rejection | undefined {
-  const end = findHeadEnd(bytes, 0);
-  if (end < 0 || end > maxHeaderBytes) {
-    if (end >= 0 || bytes.length > maxHeaderBytes + 4) return REJECTIONS.upstream_header_too_large;
-    return startsLikeHttp(bytes) && !hasBareLineFeed(bytes) ? undefined : REJECTIONS.upstream_malformed;
-  }
+/** The head at the front of what is unread, which `bytes` is; undefined when more of it is needed. */
+export function readHead(
+  unread: UnreadBytes,
+  bytes: Buffer,
+  { maxHeaderBytes, maxFields }: HeadLimits,
+): RawHead | Rejection | undefined {
+  const end = unread.headEnd(maxHeaderBytes);
+  if (end === NoHead.tooLarge) return REJECTIONS.upstream_header_too_large;
+  if (end === NoHead.bareLineFeed) return REJECTIONS.upstream_malformed;
+  if (end === NoHead.incomplete) return startsLikeHttp(bytes) ? undefined : REJECTIONS.upstream_malformed;
   const text = bytes.toString('latin1', 0, end + 2);
   const line = readStatusLine(text);
   if (line === undefined) return REJECTIONS.upstream_malformed;

@@ -6,6 +6,7 @@ import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import { BodyReader } from '../../http/body.ts';
 import type { ChunkSink } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
+import { UnreadBytes } from '../../http/unread.ts';
 import { type AnswerHead, isRejection, readAnswer } from '../answer.ts';
 import { type HeadLimits, type RawHead, readHead } from './answer-head.ts';
 
@@ -28,7 +29,7 @@ export class AnswerReader {
   readonly #sink: AnswerSink;
   readonly #body: BodyReader;
   #state: State = State.idle;
-  #unread: Buffer | undefined = undefined;
+  readonly #unread = new UnreadBytes();
   #method = '';
 
   constructor(limits: HeadLimits, sink: AnswerSink) {
@@ -51,19 +52,20 @@ export class AnswerReader {
   /** Nothing more is read of it. */
   stop(): void {
     this.#state = State.idle;
-    this.#unread = undefined;
+    this.#unread.clear();
   }
 
   /** `lent`: the bytes are good during the call only, and what has to be kept of them is copied. */
   read(bytes: Buffer, lent: boolean): void {
-    let unread = this.#unread === undefined ? bytes : Buffer.concat([this.#unread, bytes]);
-    this.#unread = undefined;
-    while (unread.length > 0 && this.#state !== State.idle) {
-      const used = this.#state === State.head ? this.#readHead(unread) : this.#readBody(unread);
+    const unread = this.#unread;
+    unread.push(bytes);
+    while (this.#state !== State.idle && unread.bytes !== undefined) {
+      const used = this.#state === State.head ? this.#readHead(unread.bytes) : this.#readBody(unread.bytes);
       if (used === 0) break;
-      unread = unread.subarray(used);
+      unread.skip(used);
     }
-    if (this.#state !== State.idle && unread.length > 0) this.#unread = lent ? Buffer.from(unread) : unread;
+    if (this.#state === State.idle) unread.clear();
+    else if (lent) unread.own();
   }
 
   /** The app has ended its direction. */
@@ -74,7 +76,7 @@ export class AnswerReader {
 
   /** Bytes used; 0 when more are needed. */
   #readHead(bytes: Buffer): number {
-    const head = readHead(bytes, this.#limits);
+    const head = readHead(this.#unread, bytes, this.#limits);
     if (head === undefined) return 0;
     if ('error' in head) return this.#break(head);
     const { version, status, reason, headers, used } = head;

@@ -7,7 +7,7 @@ import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
-import { guard } from '../../net/guard.ts';
+import { guarded } from '../../net/guard.ts';
 import { type AnswerHead, socketRejection } from '../answer.ts';
 import type { Loss, Receiver, Transport } from '../carriage.ts';
 import type { Borrower, Member } from '../pool.ts';
@@ -65,17 +65,19 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     this.#reader = new AnswerReader(limits, this);
     this.#idleMs = limits.idleTimeoutMs;
     this.deadlineMs = clock() + limits.connectTimeoutMs;
-    const crashed = (error: unknown): void => this.crashed(error);
-    this.#onDrain = guard(() => this.#receiver?.appDrained(), crashed);
-    this.#onEnd = guard(() => this.#appEnded(), crashed);
-    this.#onClose = guard(() => this.#closed(), crashed);
+    this.#onDrain = guarded(this, () => this.#receiver?.appDrained());
+    this.#onEnd = guarded(this, () => this.#appEnded());
+    this.#onClose = guarded(this, () => this.#closed());
     deadlines.add(this);
   }
 
   /** Once, at once: the socket is made with this connection as its reader. */
   attach(socket: Socket): void {
     this.#socket = socket;
-    socket.on('connect', () => this.#opened());
+    socket.on(
+      'connect',
+      guarded(this, () => this.#opened()),
+    );
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', (error) => {

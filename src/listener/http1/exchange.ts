@@ -3,7 +3,7 @@
 // request is the connection's work; this class never looks at what came in.
 
 import type { Duplex } from 'node:stream';
-import { type Carrier, ExchangeState, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, ExchangeState, type ReceivedRequest, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
@@ -14,28 +14,35 @@ const GATHER_BYTES = 4096;
 const GATHERED_MAX = 16384;
 
 export class Http1Exchange extends ExchangeState {
-  declare readonly connection: Http1Connection;
-  carrier: Carrier | undefined = undefined;
+  readonly #client: Http1Connection;
   #gathered = '';
   #chunked = false;
+
+  constructor(client: Http1Connection, startedMs: number, request: ReceivedRequest) {
+    super(client.facts, startedMs, request);
+    this.#client = client;
+  }
 
   carry(carrier: Carrier): void {
     if (this.finished) return carrier.gone();
     this.carrier = carrier;
-    this.connection.carried(this);
+    this.#client.carried(this);
   }
 
   pauseBody(): void {
-    if (!this.finished) this.connection.pauseBody();
+    if (!this.finished) this.#client.body.pause();
   }
 
   resumeBody(): void {
-    if (!this.finished) this.connection.resumeBody();
+    if (!this.finished) this.#client.body.resume();
   }
 
   inform(status: number, headers: RawHeaders): void {
     if (this.finished || this.answered || this.protocol === 'http/1.0') return;
-    this.connection.write(`HTTP/1.1 ${status} ${INTERIM[status] ?? 'Interim'}\r\n${writeFields(headers)}\r\n`);
+    this.#client.socket.write(`HTTP/1.1 ${status} ${INTERIM[status] ?? 'Interim'}\r\n${writeFields(headers)}\r\n`);
+    if (status !== 100 || !this.awaitsContinue) return;
+    this.awaitsContinue = false;
+    this.#client.body.settle();
   }
 
   answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void {
@@ -51,7 +58,7 @@ export class Http1Exchange extends ExchangeState {
         this.persistent = false;
       }
     }
-    if (!this.connection.mayPersist(this)) this.persistent = false;
+    if (!this.#client.mayPersist(this)) this.persistent = false;
     if (!this.persistent) head += 'Connection: close\r\n';
     else if (this.protocol === 'http/1.0') head += 'Connection: keep-alive\r\n';
     this.#gathered = `${head}\r\n`;
@@ -66,7 +73,7 @@ export class Http1Exchange extends ExchangeState {
       if (this.#chunked) this.#gathered += '\r\n';
       release?.();
     } else {
-      this.connection.writeWith(this.#gathered, chunk, release);
+      this.#client.socket.writeWith(this.#gathered, chunk, release);
       this.#gathered = this.#chunked ? '\r\n' : '';
     }
   }
@@ -74,27 +81,28 @@ export class Http1Exchange extends ExchangeState {
   flush(): boolean {
     if (this.finished) return true;
     if (this.#gathered !== '') {
-      this.connection.write(this.#gathered);
+      this.#client.socket.write(this.#gathered);
       this.#gathered = '';
     }
-    return !this.connection.blocked;
+    return !this.#client.socket.blocked;
   }
 
   end(trailers: RawHeaders | undefined): void {
     if (this.finished) return;
+    this.ended = true;
     if (this.#chunked) this.#gathered += trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`;
     this.flush();
-    this.connection.answerEnded(this);
+    this.#client.answerEnded(this);
   }
 
   cut(): void {
-    if (!this.finished) this.connection.destroy();
+    if (!this.finished) this.#client.destroy();
   }
 
   switchProtocols(reason: string, headers: RawHeaders): Duplex {
     this.answered = true;
     this.status = 101;
-    return this.connection.handOver(`HTTP/1.1 101 ${reason}\r\n${writeFields(headers)}\r\n`);
+    return this.#client.handOver(`HTTP/1.1 101 ${reason}\r\n${writeFields(headers)}\r\n`);
   }
 }
 

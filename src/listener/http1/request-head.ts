@@ -1,8 +1,10 @@
-// The head of an HTTP/1.x request, found and read, or the word for what is wrong with it. Pure.
+// The head of an HTTP/1.x request, found and read, or the word for what is wrong with it.
 
 import type { Reason } from '../../errors.ts';
+import type { ReceivedRequest } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { findHeadEnd, hasBareLineFeed, readFields, readRequestLine } from '../../http/head.ts';
+import { readFields, readRequestLine } from '../../http/head.ts';
+import { NoHead, type UnreadBytes } from '../../http/unread.ts';
 
 export type RequestHead = {
   readonly protocol: 'http/1.0' | 'http/1.1';
@@ -11,27 +13,38 @@ export type RequestHead = {
   readonly headers: RawHeaders;
   /** Why the request must be refused; the rest is then as far as it could be read. */
   readonly fault: Reason | undefined;
-  /** Bytes that the head takes, with its last empty line. */
-  readonly used: number;
 };
 
 export type HeadLimits = { readonly maxHeaderBytes: number; readonly maxFields: number };
 
-/** Undefined when more bytes are needed. */
-export function readRequestHead(bytes: Buffer, { maxHeaderBytes, maxFields }: HeadLimits): RequestHead | undefined {
+/** In place of a head that did not come. */
+export const NO_REQUEST: ReceivedRequest = { protocol: 'http/1.1', method: '', target: '', headers: [] };
+
+/** Takes a head from what is unread; undefined when more bytes are needed. Of one that has no end nothing is kept. */
+export function readRequestHead(
+  unread: UnreadBytes,
+  { maxHeaderBytes, maxFields }: HeadLimits,
+): RequestHead | undefined {
+  const { bytes } = unread;
+  if (bytes === undefined) return undefined;
   // RFC 9112 section 2.2: an empty line before the request line is ignored.
   const start = bytes[0] === 13 && bytes[1] === 10 ? 2 : 0;
-  const end = findHeadEnd(bytes, start);
-  if (end < 0 || end - start > maxHeaderBytes) {
-    if (end >= 0 || bytes.length > maxHeaderBytes + 4) return refused('header_too_large', bytes.length);
-    return hasBareLineFeed(bytes) ? refused('malformed_request', bytes.length) : undefined;
+  const end = unread.headEnd(maxHeaderBytes, start);
+  if (end === NoHead.incomplete) return undefined;
+  if (end < 0) {
+    unread.clear();
+    return refused(end === NoHead.tooLarge ? 'header_too_large' : 'malformed_request');
   }
-  const used = end + 4;
   const text = bytes.toString('latin1', start, end + 2);
+  unread.skip(end + 4);
+  return parse(text, maxFields);
+}
+
+function parse(text: string, maxFields: number): RequestHead {
   const line = readRequestLine(text);
-  if (line === undefined) return refused('malformed_request', used);
+  if (line === undefined) return refused('malformed_request');
   const { method, target, version } = line;
-  if (version !== '1.1' && version !== '1.0') return { ...refused('bad_version', used), method, target };
+  if (version !== '1.1' && version !== '1.0') return { ...refused('bad_version'), method, target };
   const headers: RawHeaders = [];
   const fault = readFields(text, line.end, maxFields, headers);
   return {
@@ -40,10 +53,9 @@ export function readRequestHead(bytes: Buffer, { maxHeaderBytes, maxFields }: He
     target,
     headers,
     fault: fault === 'syntax' ? 'malformed_request' : fault,
-    used,
   };
 }
 
-function refused(fault: Reason, used: number): RequestHead {
-  return { protocol: 'http/1.1', method: '', target: '', headers: [], fault, used };
+function refused(fault: Reason): RequestHead {
+  return { protocol: 'http/1.1', method: '', target: '', headers: [], fault };
 }

@@ -19,6 +19,9 @@ export type FakeRequest = {
   connection?: Partial<ClientConnection>;
 };
 
+/** Who is told of the end: see onEnd, and calls. */
+const NOBODY = { finished() {} };
+
 export class FakeExchange extends ExchangeState {
   /** What was called, in order: `answer 200`, `write 5`, `flush`, `end`, `cut` … */
   readonly calls: string[] = [];
@@ -26,7 +29,6 @@ export class FakeExchange extends ExchangeState {
   answerLength = 0;
   body = '';
   trailers: RawHeaders | undefined = undefined;
-  carrier: Carrier | undefined = undefined;
   /** For a test that waits for the end of the answer. */
   onEnd: () => void = () => {};
 
@@ -85,14 +87,15 @@ export class FakeExchange extends ExchangeState {
 
   end(trailers: RawHeaders | undefined): void {
     this.calls.push(trailers === undefined ? 'end' : 'end with trailers');
-    this.finished = true;
+    this.ended = true;
+    this.conclude(true, NOBODY);
     this.trailers = trailers;
     this.onEnd();
   }
 
   cut(): void {
     this.calls.push('cut');
-    this.finished = true;
+    this.conclude(false, NOBODY);
   }
 
   switchProtocols(): Duplex {

@@ -1,0 +1,117 @@
+// The socket of one HTTP/1.x connection: what comes is passed to its reader, what is written leaves in few writes, and a throw
+// in any of its callbacks ends this connection alone. After handOver() and leave() nothing is passed on but the close.
+
+import type { Duplex } from 'node:stream';
+import { type Guarded, guarded } from '../../net/guard.ts';
+import { takenBytes } from '../../net/taken.ts';
+
+/** Who owns the connection. */
+export interface SocketReader extends Guarded {
+  read(bytes: Buffer): void;
+  /** The client does not take what was written as fast as it is given: `blocked` is true, until drained(). */
+  fellBehind(): void;
+
+  drained(): void;
+  /** The client has ended its direction. */
+  clientEnded(): void;
+  /** Called once, at the end of every connection. */
+  closed(): void;
+}
+
+export class ClientSocket {
+  readonly #socket: Duplex;
+  readonly #reader: SocketReader;
+  readonly #onData: (bytes: Buffer) => void;
+  readonly #onDrain: (_: unknown) => void;
+  readonly #onEnd: (_: unknown) => void;
+  readonly #onWritten: (_: unknown) => void;
+  /** What the writes under way call when they are done, in their order: no closure for each of them. */
+  readonly #releases: (() => void)[] = [];
+
+  constructor(socket: Duplex, reader: SocketReader) {
+    this.#socket = socket;
+    this.#reader = reader;
+    this.#onData = guarded(reader, (bytes: Buffer) => reader.read(bytes));
+    this.#onDrain = guarded(reader, () => reader.drained());
+    this.#onEnd = guarded(reader, () => reader.clientEnded());
+    this.#onWritten = guarded(reader, () => this.#releases.shift()?.());
+    socket.on('data', this.#onData);
+    socket.on('drain', this.#onDrain);
+    socket.on('end', this.#onEnd);
+    socket.on('error', ignoreError);
+    const onClose = guarded(reader, () => reader.closed());
+    socket.on('close', onClose);
+  }
+
+  /** What was written waits for the client. */
+  get blocked(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Bytes that the client has taken. */
+  get taken(): number {
+    return takenBytes(this.#socket);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  write(text: string): void {
+    if (!this.#socket.write(text, 'latin1')) this.#reader.fellBehind();
+  }
+
+  /** Text and bytes in one write to the system; `release` is called when the bytes have been taken. */
+  writeWith(text: string, bytes: Buffer, release: (() => void) | undefined): void {
+    const socket = this.#socket;
+    if (text !== '') {
+      socket.cork();
+      socket.write(text, 'latin1');
+    }
+    if (release === undefined) {
+      socket.write(bytes);
+    } else {
+      this.#releases.push(release);
+      socket.write(bytes, this.#onWritten);
+    }
+    if (text !== '') socket.uncork();
+    if (this.blocked) this.#reader.fellBehind();
+  }
+
+  /** Writes the head of a 101; `rest` is what was read already of the byte stream behind it. */
+  handOver(head: string, rest: Buffer | undefined): Duplex {
+    const socket = this.#socket;
+    this.#letGo();
+    socket.pause();
+    // From here on the end of one direction is the tunnel's to pass on.
+    socket.allowHalfOpen = true;
+    socket.write(head, 'latin1');
+    if (rest !== undefined) socket.unshift(rest);
+    return socket;
+  }
+
+  /** The bytes, and the end, are somebody else's. */
+  leave(): Duplex {
+    this.#letGo();
+    return this.#socket;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #letGo(): void {
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.off('drain', this.#onDrain);
+    socket.off('end', this.#onEnd);
+  }
+}
+
+function ignoreError(): void {
+  // A close always follows, and says all there is to do.
+}
