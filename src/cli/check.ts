@@ -7,14 +7,14 @@ import { checkCertificates } from './checks/certificates.ts';
 import { checkClients } from './checks/clients.ts';
 import { checkRuntime } from './checks/node-release.ts';
 import { checkPorts } from './checks/ports.ts';
-import { checkDoor } from './checks/trust.ts';
+import { checkTrust } from './checks/trust.ts';
 import type { Check, Verdict } from './checks/verdict.ts';
 
 const SUCCESS = 0;
 const FAILURE = 1;
 
 /** In the order of the report. */
-const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkDoor, checkApp];
+const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkTrust, checkApp];
 
 /** Prints the verdicts on stdout. */
 export async function check(config: Config): Promise<number> {

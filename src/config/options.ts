@@ -165,6 +165,13 @@ export const OPTIONS = {
     parse: parseCountOrAuto,
     help: 'Most client connections at once; a further one is closed at once. auto: what memory and open files allow.',
   }),
+  'max-connection-age': option({
+    group: 'Limits',
+    default: '0s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: 'How long after its handshake (up to 10 % less) a client connection is told to go, after what is in flight; 0 for never.',
+  }),
   'max-header-size': option({
     group: 'Limits',
     default: '16KiB',

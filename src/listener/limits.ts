@@ -1,4 +1,4 @@
-// Every server-side time-out and cap in one object, with the figures that are no options.
+// The limits of client connections, and the figures among them that are no options.
 
 /** Times in milliseconds, sizes in bytes. */
 export type Limits = {
@@ -6,8 +6,10 @@ export type Limits = {
   readonly headerTimeoutMs: number;
   readonly clientTimeoutMs: number;
   readonly idleTimeoutMs: number;
+  /** 0: connections may grow old. */
+  readonly maxConnectionAgeMs: number;
   readonly maxHeaderBytes: number;
-  /** More fields than this are refused, never cut off (CVE-2026-58044). */
+  /** A request with more fields than this is refused, never cut off (CVE-2026-58044). */
   readonly maxFields: number;
   /** How long what a refused client still sends is read and dropped, so that it can read why. */
   readonly lingerMs: number;
@@ -15,5 +17,3 @@ export type Limits = {
 
 export const MAX_FIELDS = 256;
 export const LINGER_MS = 2000;
-/** How often deadlines are looked at: every time-out is exact to this. */
-export const SWEEP_MS = 250;

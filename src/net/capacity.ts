@@ -1,5 +1,5 @@
-// How many client connections this process can hold: what its memory and its open files allow. The one place that asks
-// the system for its limits, at start only.
+// How many connections this process can hold, to clients and to the app: what its memory and its open files allow. The one
+// place that asks the system for its limits, at start only.
 
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
@@ -11,7 +11,27 @@ export type SystemLimits = {
   readonly openFiles: number;
 };
 
-export type Capacity = { readonly connections: number; readonly boundBy: 'memory' | 'files' };
+/** What the configuration asks for. */
+export type Demand = {
+  readonly maxConnections: number | 'auto';
+  /** Connections of HTTP/1.1 to the app, in each pool. */
+  readonly upstreamMaxConnections: number;
+  /** How many pools of them there are. */
+  readonly upstreamPools: number;
+  /** Sessions of HTTP/2 to the app; never more than upstreamMaxConnections. */
+  readonly upstreamSessions: number;
+};
+
+export type Capacity = {
+  /** What --max-connections comes to. */
+  readonly connections: number;
+  /** What auto comes to, or would. */
+  readonly automatic: number;
+  /** What --upstream-max-connections comes to. */
+  readonly upstreamConnections: number;
+  /** What bounds `automatic`. */
+  readonly boundBy: 'memory' | 'files';
+};
 
 /** What the process takes without any client (70 to 85 MiB), with room for the garbage of a busy moment. */
 const BASE_BYTES = 96 << 20;
@@ -20,23 +40,42 @@ const BASE_BYTES = 96 << 20;
  * 2,000 of each, Node 20 and 24); as much again for what is in flight, and for the kernel's buffers, which count, too.
  */
 const CONNECTION_BYTES = 128 << 10;
-/** Its own socket, and one to the app. */
-const CONNECTION_FILES = 2;
-/** Listeners, certificates, the log, the admin server and its probes. */
+/** Kept back for listeners, certificates, the log, the admin server and its probes. */
 const OTHER_FILES = 64;
-/** Below this a sidecar is of no use; a process with less will fail in plain sight. */
-const LEAST = 64;
+/** Fewer are of no use; a process whose limits allow less will fail in plain sight. */
+const MIN_CONNECTIONS = 64;
 
-/** What --max-connections comes to. */
-export function maxConnectionsOf(option: number | 'auto'): number {
-  return option === 'auto' ? capacityOf(readSystemLimits()).connections : option;
+/**
+ * Clients and the app share the files that are left after the reserve, so that neither can take the other's. The app gets
+ * what is asked for, up to a half or what the clients leave, whichever is more; the clients get the rest. Memory bounds
+ * `auto` only, being an estimate.
+ */
+export function capacityOf({ memoryBytes, openFiles }: SystemLimits, demand: Demand): Capacity {
+  const { maxConnections } = demand;
+  const files = Math.max(0, openFiles - OTHER_FILES);
+  const byMemory = Math.max(MIN_CONNECTIONS, Math.floor((memoryBytes - BASE_BYTES) / CONNECTION_BYTES));
+  const wanted = maxConnections === 'auto' ? byMemory : maxConnections;
+  const upstreamConnections = upstreamWithin(Math.max(Math.floor(files / 2), files - wanted), demand);
+  const byFiles = Math.max(MIN_CONNECTIONS, files - upstreamFiles(upstreamConnections, demand));
+  return {
+    connections: Math.min(wanted, byFiles),
+    automatic: Math.min(byMemory, byFiles),
+    upstreamConnections,
+    boundBy: byFiles < byMemory ? 'files' : 'memory',
+  };
 }
 
-export function capacityOf({ memoryBytes, openFiles }: SystemLimits): Capacity {
-  const byMemory = Math.floor((memoryBytes - BASE_BYTES) / CONNECTION_BYTES);
-  const byFiles = Math.floor((openFiles - OTHER_FILES) / CONNECTION_FILES);
-  const boundBy = byFiles < byMemory ? 'files' : 'memory';
-  return { connections: Math.max(LEAST, Math.min(byMemory, byFiles)), boundBy };
+function upstreamFiles(connections: number, { upstreamPools, upstreamSessions }: Demand): number {
+  return connections * upstreamPools + Math.min(connections, upstreamSessions);
+}
+
+/** The most connections, up to what is asked for, whose files are no more than `files`; at least one. */
+function upstreamWithin(files: number, demand: Demand): number {
+  const { upstreamMaxConnections: asked, upstreamPools, upstreamSessions } = demand;
+  if (upstreamFiles(asked, demand) <= files) return asked;
+  const everySessionFits = files >= (upstreamPools + 1) * upstreamSessions;
+  const most = everySessionFits ? (files - upstreamSessions) / upstreamPools : files / (upstreamPools + 1);
+  return Math.max(1, Math.floor(most));
 }
 
 export function readSystemLimits(): SystemLimits {

@@ -1,4 +1,4 @@
-// How often a client may do a thing that is fine now and then: a token bucket.
+// How often a client may do something that is harmless now and then: a token bucket.
 
 import type { Clock } from '../exchange.ts';
 

@@ -7,31 +7,30 @@ import type { ClientCertificates } from '../listener/accept/client-certificates.
 import { LINGER_MS, type Limits, MAX_FIELDS } from '../listener/limits.ts';
 import { createListener, type Listener, type ListenerObserver } from '../listener/listener.ts';
 import { AddressList } from '../net/addresses.ts';
-import { maxConnectionsOf } from '../net/capacity.ts';
+import type { Deadlines } from '../net/deadlines.ts';
 
 export type Downstream = {
   readonly tls: TlsChoice;
   readonly handler: Handler;
   readonly clientCertificates: ClientCertificates | undefined;
   readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  readonly maxConnections: number;
   readonly observer: ListenerObserver;
 };
 
 /** It does not listen yet. */
-export function makeListener(config: Config, given: Downstream): { listener: Listener; maxConnections: number } {
+export function makeListener(config: Config, given: Downstream): Listener {
   const limits: Limits = {
     handshakeTimeoutMs: config.handshakeTimeout,
     headerTimeoutMs: config.headerTimeout,
     clientTimeoutMs: config.clientTimeout,
     idleTimeoutMs: config.idleTimeout,
+    maxConnectionAgeMs: config.maxConnectionAge,
     maxHeaderBytes: config.maxHeaderSize,
     maxFields: MAX_FIELDS,
     lingerMs: LINGER_MS,
   };
-  const maxConnections = maxConnectionsOf(config.maxConnections);
   const balancers = new AddressList(config.proxyProtocol);
-  return {
-    listener: createListener({ ...given, limits, http2: config.http2, maxConnections, balancers }),
-    maxConnections,
-  };
+  return createListener({ ...given, limits, http2: config.http2, balancers });
 }

@@ -24,8 +24,10 @@ import {
 } from '../observe/observe.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createPolicies } from '../pipeline/policies.ts';
+import { planCapacity } from './capacity.ts';
 import { openClients } from './clients.ts';
 import { makeListener } from './downstream.ts';
+import { servedFacts } from './served.ts';
 import { createSettings } from './settings.ts';
 import { openForwarder } from './upstream.ts';
 
@@ -89,19 +91,24 @@ export async function startSidecar(
   const about = { version, now, upstream: upstreamName(upstream), pairs: identity.pairs, trust: shared };
   const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about });
   const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
-  if (!(await identity.whenServed(stopping))) {
+  const end = async (cut: number): Promise<void> => {
+    await watch.close();
     clients.close();
     admin.close();
-    await watch.close();
     lifecycle.advance('stopped');
-    log.info({ cut: 0 }, 'stopped');
+    log.info({ cut }, 'stopped');
+  };
+  if (!(await identity.whenServed(stopping))) {
+    await end(0);
     return undefined;
   }
 
+  const capacity = planCapacity(config);
   const exchanges = observeExchanges({ log, metrics, settings, clock, plaintext });
   const deadlines = new Deadlines(clock);
   const crashed = (error: unknown): void => exchanges.internalError(undefined, error);
-  const forwarder = await openForwarder(config, { clock, deadlines, crashed });
+  const maxConnections = capacity.upstreamConnections;
+  const forwarder = await openForwarder(config, { clock, deadlines, crashed, maxConnections });
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({
@@ -110,11 +117,13 @@ export async function startSidecar(
     observer: exchanges,
     now,
   });
-  const { listener, maxConnections } = makeListener(config, {
+  const listener = makeListener(config, {
     tls: identity.tls,
     handler: pipeline,
     clientCertificates: clients.certificates,
     clock,
+    deadlines,
+    maxConnections: capacity.connections,
     observer: observeConnections(log, metrics, clock),
   });
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
@@ -123,16 +132,8 @@ export async function startSidecar(
 
   const listen = await openOrExplain('--listen', config.listen, listener.open);
   lifecycle.advance('ready');
-  const served = {
-    listen,
-    admin: adminAddress,
-    upstream: about.upstream,
-    upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : config.upstreamProtocol,
-    forwarder: config.forwarder,
-    maxConnections,
-    certificates: identity.pairs.map(certificateFacts),
-  };
-  log.info({ ...served, version, node: process.version }, 'serving');
+  const served = servedFacts(config, capacity, identity.pairs.map(certificateFacts));
+  log.info({ listen, admin: adminAddress, ...served, version, node: process.version }, 'serving');
 
   return {
     reload() {
@@ -154,11 +155,7 @@ export async function startSidecar(
       const cut = listener.stop();
       forwarder.close();
       deadlines.close();
-      await watch.close();
-      clients.close();
-      admin.close();
-      lifecycle.advance('stopped');
-      log.info({ cut }, 'stopped');
+      await end(cut);
     },
   };
 }

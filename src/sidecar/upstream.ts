@@ -5,14 +5,17 @@ import { createForwarder } from '../forward/forward.ts';
 import { ANSWER_HEAD_BYTES, type ForwarderOptions, type ForwardLimits } from '../forward/upstream.ts';
 import { MAX_FIELDS } from '../listener/limits.ts';
 
-type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed'>;
+type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed'> & {
+  /** What --upstream-max-connections comes to. */
+  readonly maxConnections: number;
+};
 
-export function openForwarder(config: Config, given: Given): ReturnType<typeof createForwarder> {
+export function openForwarder(config: Config, { maxConnections, ...given }: Given): ReturnType<typeof createForwarder> {
   const limits: ForwardLimits = {
     connectTimeoutMs: config.upstreamConnectTimeout,
     upstreamTimeoutMs: config.upstreamTimeout,
     idleTimeoutMs: config.upstreamIdleTimeout,
-    maxConnections: config.upstreamMaxConnections,
+    maxConnections,
     maxHeaderBytes: ANSWER_HEAD_BYTES,
     maxFields: MAX_FIELDS,
   };

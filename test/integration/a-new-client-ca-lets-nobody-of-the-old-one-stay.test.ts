@@ -1,14 +1,20 @@
 // After a change of --client-ca, connections that were verified under the old one end after what is in flight, in HTTP/1.1
-// and HTTP/2, so that their clients are verified anew. A file that is wrong changes nothing.
+// and HTTP/2, so that their clients are verified anew; an open WebSocket ends at
+// once. A file that is wrong changes nothing.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import type { Duplex } from 'node:stream';
+import { describe, type TestContext, test } from 'node:test';
 import { createAuthority, type Issued } from '../../certs/authority.ts';
+import { acceptOf } from '../../src/http/websocket.ts';
 import { startGatedApp } from '../support/gated-app.ts';
+import { connectH2, fieldsOf } from '../support/h2-client.ts';
+import { data, headers } from '../support/h2-frames.ts';
 import { answerOf } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
@@ -19,12 +25,12 @@ const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const [one, two] = [await createAuthority({ commonName: 'one' }), await createAuthority({ commonName: 'two' })];
 const [web, other] = await Promise.all([one.issue({ usage: 'client' }), two.issue({ usage: 'client' })]);
 
-async function begin(t: TestContext, args: string[] = []) {
+async function begin(t: TestContext, args: string[] = [], upstream?: number) {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
   const caFile = join(stage.dir, 'ca.pem');
   await writeFile(caFile, one.pem);
-  const sidecar = await stage.start({ upstream: app.port, args: ['--client-ca', caFile, ...args] });
+  const sidecar = await stage.start({ upstream: upstream ?? app.port, args: ['--client-ca', caFile, ...args] });
   const open = ({ chain: cert, key }: Issued) => connect({ port: sidecar.port, cert, key });
   const change = async (pem: string): Promise<void> => {
     await writeFile(caFile, pem);
@@ -96,6 +102,90 @@ test('HTTP/2: the client is told to go, and what is in flight comes whole', asyn
   assert.deepEqual([status, body.toString(), complete], [200, 'whole', true]);
   await eventually(() => session.destroyed, { what: 'the end of the session' });
   await endsWell(sidecar);
+});
+
+describe('an open WebSocket ends', () => {
+  /** Answers every upgrade, and echoes. */
+  const echo = async (t: TestContext): Promise<{ port: number; sockets: Duplex[] }> => {
+    const sockets: Duplex[] = [];
+    const server = createHttpServer(async (request, response) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+      response.end(`took ${Buffer.concat(chunks)}`);
+    });
+    server.on('upgrade', (request, socket) => {
+      sockets.push(socket);
+      socket.on('error', () => {});
+      const accept = acceptOf(request.headers['sec-websocket-key'] ?? '');
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
+      );
+      socket.pipe(socket);
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    return { port: (server.address() as AddressInfo).port, sockets };
+  };
+
+  test('over HTTP/1.1', async (t) => {
+    const app = await echo(t);
+    const { sidecar, open, change } = await begin(t, [], app.port);
+    const client = await open(web);
+    client.send(
+      'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+    await client.waitFor('HTTP/1.1 101');
+    await change(two.pem);
+    await eventually(() => client.ended, { what: 'the end of the WebSocket' });
+    await eventually(() => app.sockets.every(({ destroyed }) => destroyed), { what: 'its end at the app' });
+    await endsWell(sidecar);
+  });
+
+  test('over HTTP/2, while a request beside it comes whole', async (t) => {
+    const app = await echo(t);
+    const { sidecar, change } = await begin(t, [], app.port);
+    const client = await connectH2({ port: sidecar.port, cert: web.chain, key: web.key });
+    const connectFields = fieldsOf({ ':method': 'CONNECT', ':protocol': 'websocket', 'sec-websocket-version': '13' });
+    const post = fieldsOf({ ':method': 'POST', 'content-length': '4' });
+    const [tunnel, upload] = [client.nextId(), client.nextId()];
+    client.send(headers(tunnel, connectFields, false), headers(upload, post, false));
+    await client.until(() => client.status(tunnel) === 200, 'the 200');
+    await change(two.pem);
+    await client.over(tunnel);
+    assert.notEqual(client.stream(tunnel).reset ?? 0, 0);
+    assert.equal(client.stream(tunnel).ended, false);
+    await eventually(() => app.sockets.every(({ destroyed }) => destroyed), { what: 'its end at the app' });
+    assert.equal(client.goaway, 0);
+    client.send(data(upload, 'body', true));
+    await client.over(upload);
+    assert.deepEqual([client.status(upload), client.body(upload).toString()], [200, 'took body']);
+    await client.until(() => client.ended, 'the end of the connection');
+    await endsWell(sidecar);
+  });
+
+  test('also one over HTTP/2 that the app has not answered yet', async (t) => {
+    const asked: Duplex[] = [];
+    const server = createHttpServer();
+    server.on('upgrade', (_, socket) => asked.push(socket.on('error', () => {}).resume()));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => server.close());
+    const { sidecar, change } = await begin(t, [], (server.address() as AddressInfo).port);
+    const client = await connectH2({ port: sidecar.port, cert: web.chain, key: web.key });
+    const tunnel = client.nextId();
+    const fields = fieldsOf({ ':method': 'CONNECT', ':protocol': 'websocket', 'sec-websocket-version': '13' });
+    client.send(headers(tunnel, fields, false));
+    await eventually(() => asked.length > 0, { what: 'the handshake at the app' });
+    await change(two.pem);
+    await client.over(tunnel);
+    assert.notEqual(client.stream(tunnel).reset ?? 0, 0);
+    await eventually(() => asked.every(({ readableEnded, destroyed }) => readableEnded || destroyed), {
+      what: 'its end at the app',
+    });
+    for (const socket of asked) socket.destroy();
+    await endsWell(sidecar);
+  });
 });
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {

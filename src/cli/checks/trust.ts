@@ -3,19 +3,20 @@
 
 import type { Config } from '../../config/config.ts';
 import { AddressList, type Range } from '../../net/addresses.ts';
-import { capacityOf, readSystemLimits, type SystemLimits } from '../../net/capacity.ts';
+import { type Capacity, readSystemLimits, type SystemLimits } from '../../net/capacity.ts';
+import { type CapacityConfig, planCapacity } from '../../sidecar/capacity.ts';
 import type { Verdict } from './verdict.ts';
 
-type DoorConfig = Pick<Config, 'maxConnections' | 'trustForwarded' | 'proxyProtocol' | 'plaintext'>;
+type TrustConfig = CapacityConfig & Pick<Config, 'trustForwarded' | 'proxyProtocol' | 'plaintext'>;
 
 /** Wider ranges than these are no one's own network. */
 const NARROWEST = { ipv4: 8, ipv6: 16 } as const;
 
-export function checkDoor(config: DoorConfig, limits: SystemLimits = readSystemLimits()): Verdict[] {
+export function checkTrust(config: TrustConfig, limits: SystemLimits = readSystemLimits()): Verdict[] {
   const { trustForwarded, proxyProtocol, plaintext } = config;
   const served = 'clients without TLS are served, and anybody on the way can read and change it';
   return [
-    connections(config, limits),
+    ...connections(config, limits),
     ...trustForwarded.map((range) => width('--trust-forwarded', range, 'can claim to be any client')),
     ...proxyProtocol.map((range) =>
       width('--proxy-protocol', range, 'must send a PROXY header, and can claim any address'),
@@ -25,19 +26,30 @@ export function checkDoor(config: DoorConfig, limits: SystemLimits = readSystemL
   ];
 }
 
-function connections({ maxConnections }: DoorConfig, limits: SystemLimits): Verdict {
-  const fit = capacityOf(limits);
+function connections(config: CapacityConfig, limits: SystemLimits): Verdict[] {
+  const { maxConnections, upstreamMaxConnections } = config;
+  const fit = planCapacity(config, limits);
   const bound =
     fit.boundBy === 'memory'
       ? `${Math.floor(limits.memoryBytes / 2 ** 20)} MiB of memory`
       : `${limits.openFiles} open files`;
-  if (maxConnections === 'auto')
-    return { level: 'ok', text: `--max-connections auto: ${fit.connections} connections, for ${bound}` };
-  const text = `--max-connections ${maxConnections}`;
-  if (maxConnections <= fit.connections) return { level: 'ok', text: `${text}: ${bound} allow ${fit.connections}` };
+  const verdicts = [clients(maxConnections, fit, bound)];
+  if (fit.upstreamConnections < upstreamMaxConnections)
+    verdicts.push({
+      level: 'warning',
+      text: `--upstream-max-connections ${upstreamMaxConnections} is more than ${limits.openFiles} open files allow beside the clients; ${fit.upstreamConnections} are used; raise that limit`,
+    });
+  return verdicts;
+}
+
+function clients(option: number | 'auto', fit: Capacity, bound: string): Verdict {
+  if (option === 'auto')
+    return { level: 'ok', text: `--max-connections auto: ${fit.automatic} connections, for ${bound}` };
+  const text = `--max-connections ${option}`;
+  if (option <= fit.automatic) return { level: 'ok', text: `${text}: ${bound} allow ${fit.automatic}` };
   return {
     level: 'warning',
-    text: `${text} is more than ${bound} allow; take ${fit.connections}, or raise that limit`,
+    text: `${text} is more than ${bound} allow; take ${fit.automatic}, or raise that limit`,
   };
 }
 

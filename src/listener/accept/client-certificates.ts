@@ -1,6 +1,6 @@
-// Client certificates at the handshake: reads what OpenSSL made of one, once a connection, and says why a handshake that
-// had to have one failed. Where a certificate is required, a connection without a good one never gets past this file.
-// It judges nothing itself: who a client is, it is told by `identify`.
+// Client certificates at the handshake: reads, once for each connection, how OpenSSL verified one, and says why a handshake
+// that needed one failed. Where a certificate is required, a connection without a verified one is never read as HTTP. It
+// verifies nothing itself: who a client is, `identify` says.
 
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls';
@@ -8,21 +8,21 @@ import type { ClientIdentity } from '../../clients/peer.ts';
 import { errorCode, type Reason } from '../../errors.ts';
 
 export type ClientCertificates = {
-  /** Whether a connection without a verified certificate is refused, rather than told so over HTTP. */
+  /** True: a connection without a verified certificate is closed. False: its requests are answered with the reason. */
   readonly required: boolean;
-  /** `verdict` is OpenSSL's word, '' for a good chain. */
+  /** `verdict` is OpenSSL's verification error, '' for a good chain. */
   readonly identify: (presented: { certificate: X509Certificate | undefined; verdict: string }) => ClientIdentity;
   readonly subjectOf: (certificate: X509Certificate) => string;
 };
 
-/** Why a certificate was refused, and what it says of itself: hostile text, made safe by `subjectOf`. */
-export type Refusal = { readonly reason: Reason; readonly subject: string; readonly verdict: string };
+/** Why a certificate was refused, and its subject: untrusted text, made safe by `subjectOf`. */
+export type CertificateRefusal = { readonly reason: Reason; readonly subject: string; readonly verdict: string };
 
 const MAX_SUBJECT = 512;
 
 /**
- * tls.Server drops `allowPartialTrustChain` on its way to the context (Node 20.20 and 24.21), which contexts made for SNI
- * take. Should Node hide its context one day, a CA file without its root admits nobody.
+ * tls.Server drops `allowPartialTrustChain` on its way to the context (Node 20.20 and 24.21), though contexts made
+ * for SNI take it. Should Node hide its context one day, a CA file without its root admits nobody.
  */
 export function completeContext(server: Server, { allowPartialTrustChain }: TlsOptions): void {
   if (allowPartialTrustChain !== true) return;
@@ -33,7 +33,7 @@ export function completeContext(server: Server, { allowPartialTrustChain }: TlsO
 
 export class ClientCertificateReader {
   readonly #options: ClientCertificates;
-  /** Of handshakes that are about to fail: Node takes the certificate away before it tells of the failure. */
+  /** Of handshakes that are about to fail: Node drops the certificate before it reports the failure. */
   readonly #presented = new WeakMap<TLSSocket, X509Certificate>();
 
   constructor(options: ClientCertificates) {
@@ -45,8 +45,8 @@ export class ClientCertificateReader {
     if (this.#options.required) this.#lookBeforeNode(server);
   }
 
-  /** What the certificate of a connection came to, and why it is refused if it is. */
-  read(socket: TLSSocket): { client: ClientIdentity; refusal: Refusal | undefined } {
+  /** Who the client is by its certificate, and why it is refused, if it is. */
+  read(socket: TLSSocket): { client: ClientIdentity; refusal: CertificateRefusal | undefined } {
     const certificate = socket.getPeerX509Certificate();
     const verdict = socket.authorized ? '' : String(socket.authorizationError ?? 'UNSPECIFIED');
     const client = this.#options.identify({ certificate, verdict });
@@ -56,10 +56,10 @@ export class ClientCertificateReader {
   }
 
   /** Why a handshake failed, if it was for its client's certificate. */
-  failed(error: Error, socket: TLSSocket): Refusal | undefined {
+  failed(error: Error, socket: TLSSocket): CertificateRefusal | undefined {
     if (errorCode(error) === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
       return this.#refusal('client_certificate_missing', '', undefined);
-    // Node destroys the connection without a word; what remains is this field.
+    // Node destroys the connection without an error of its own; only this field tells.
     const verdict = socket.authorizationError ? String(socket.authorizationError) : '';
     if (verdict === '') return undefined;
     const certificate = this.#presented.get(socket);
@@ -71,22 +71,22 @@ export class ClientCertificateReader {
     );
   }
 
-  #refusal(reason: Reason, verdict: string, certificate: X509Certificate | undefined): Refusal {
+  #refusal(reason: Reason, verdict: string, certificate: X509Certificate | undefined): CertificateRefusal {
     const subject = certificate === undefined ? '' : this.#options.subjectOf(certificate).slice(0, MAX_SUBJECT);
     return { reason, subject, verdict };
   }
 
   /**
-   * With `rejectUnauthorized`, OpenSSL tells a client without a certificate so in an alert, but Node destroys a bad one's
+   * With `rejectUnauthorized`, OpenSSL sends an alert to a client without a certificate, but for a bad one Node destroys the
    * connection in its own listener of `secure`, before anybody has seen the certificate. `keylog` is the only event that
-   * gives the socket before that, in every kind of handshake. Its line, a secret, is not looked at.
+   * gives the socket before that, in every kind of handshake. Its line, a secret, is not read.
    */
   #lookBeforeNode(server: Server): void {
     const known = new WeakSet<TLSSocket>();
     server.on('keylog', (_line: Buffer, socket: TLSSocket) => {
       if (known.has(socket)) return;
       known.add(socket);
-      // Asked for once, it is known after the end, too.
+      // Node keeps the address once it was asked for, after the end, too.
       void socket.remoteAddress;
       socket.prependOnceListener('secure', () => {
         const certificate = socket.getPeerX509Certificate();

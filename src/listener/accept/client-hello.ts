@@ -1,5 +1,5 @@
 // The name that a client asks for, out of the first bytes of TLS: RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3.
-// Pure. It only reads: what is no ClientHello has no name, and OpenSSL, which gets the same bytes, says what is wrong.
+// Pure. What is no ClientHello has no name; OpenSSL, which gets the same bytes, says what is wrong with it.
 
 const HANDSHAKE_RECORD = 22;
 const RECORD_HEADER_BYTES = 5;
@@ -12,7 +12,7 @@ const HOST_NAME = 0;
 
 /** A browser's has up to 2 KiB, one with the ticket of a long client certificate 6; OpenSSL itself takes 128. */
 const MAX_HELLO_BYTES = 16 * 1024;
-/** Some clients split one, to get past middleboxes. Whoever makes crumbs of it is not read over and over again. */
+/** Some clients split one, to get past middleboxes. One in very small records must not be parsed again for each. */
 const MAX_RECORDS = 64;
 
 /**

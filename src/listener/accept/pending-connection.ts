@@ -1,113 +1,134 @@
-// A connection between its acceptance and the end of its handshake: the PROXY header that a named balancer owes, then
-// the first byte, which tells TLS from plain HTTP, then, where certificates are chosen by it, the name that the client asks
-// for. One deadline covers all of it, however slowly bytes come. A header from anyone else is never parsed. It judges no
-// request.
+// A connection from its acceptance to the end of its handshake: the PROXY header that a named balancer must send, the
+// first byte, which tells TLS from plain HTTP, and, where certificates are chosen by it, the server name. One deadline
+// covers all of it. A PROXY header from anyone else is never parsed. Each connection is reported exactly once.
 
 import type { Socket } from 'node:net';
 import { type AddressList, canonicalAddress } from '../../net/addresses.ts';
+import { guarded } from '../../net/guard.ts';
 import type { Connections, OpenConnection } from '../connections.ts';
 import { serverNameOf } from './client-hello.ts';
-import { isProxyHeader, type ProxyFault, readProxyHeader } from './proxy-header.ts';
+import { isProxyHeader, type ProxyHeaderFault, readProxyHeader } from './proxy-header.ts';
 
-/** Why a connection was closed before anything was said to it. */
-export type EntranceFault = ProxyFault | 'proxy_header_timeout' | 'unexpected_proxy_header' | 'max_connections';
+/** Why a connection was closed without an answer or an alert. */
+export type RefusedReason = ProxyHeaderFault | 'proxy_header_timeout' | 'unexpected_proxy_header' | 'max_connections';
 
-/** Why we end a connection that has done nothing wrong. */
-type CutReason = 'timeout' | 'client_ca_changed';
+/** Why we end a connection whose client has done nothing wrong. */
+export type CutReason = 'timeout' | 'client_ca_changed';
 
-export type Kind = 'tls' | 'http' | 'other';
+export type FirstBytes = 'tls' | 'http' | 'other';
 
-/** Each connection ends in exactly one of these. */
-export interface EntranceEvents {
-  /** What was read is put back, and the socket is paused. `serverName` is '' unless it was asked for and is there. */
-  ready(entrance: Entrance, kind: Kind, serverName: string): void;
-  refused(entrance: Entrance, fault: EntranceFault): void;
-  /** It left: in the middle of its first bytes, or without any but a PROXY header, as a TCP probe does. */
+export interface PendingEvents {
+  /**
+   * The first bytes tell what it speaks; they have been put back, and the socket is paused. `serverName` is '' where none
+   * was asked for, or none is needed. Whoever takes it reports the rest: see settle().
+   */
+  ready(pending: PendingConnection, speaks: FirstBytes, serverName: string): void;
+  refused(pending: PendingConnection, reason: RefusedReason): void;
+  /** The client left: after some of its first bytes, or without any, as a TCP probe does. */
   left(begun: boolean): void;
-  /** Ended by us: nothing came before the deadline, or not the whole handshake, or clients are verified by another CA. */
-  cut(entrance: Entrance, reason: CutReason): void;
+  /** We ended it: the deadline has passed, or the client CA has changed during the handshake. */
+  cut(pending: PendingConnection, reason: CutReason): void;
+  /** A defect of ours; the connection is closed. */
+  crashed(error: unknown): void;
 }
 
-export type EntranceOptions = {
+export type PendingOptions = {
   readonly connections: Connections;
-  readonly events: EntranceEvents;
+  readonly events: PendingEvents;
   readonly deadlineMs: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
-  /** Whether it matters which name a client of TLS asks for. */
-  readonly asksForName: () => boolean;
+  /** Whether the certificate depends on the server name. */
+  readonly needsServerName: () => boolean;
 };
 
 const TLS_HANDSHAKE_RECORD = 0x16;
 const NOTHING = Buffer.alloc(0);
 
-export class Entrance implements OpenConnection {
+export class PendingConnection implements OpenConnection {
   readonly protocol = 'handshake';
   readonly deadlineMs: number;
   readonly socket: Socket;
   /** The TCP peer. */
   readonly peerAddress: string;
-  /** The client: as the balancer says, else the TCP peer. */
+  /** The client: the source in the balancer's header, else the TCP peer. */
   remoteAddress: string;
-  readonly #connections: Connections;
-  readonly #events: EntranceEvents;
-  readonly #asksForName: () => boolean;
+  readonly #options: PendingOptions;
+  #state: 'reading' | 'handshake' | 'settled' = 'reading';
   #headerOwed: boolean;
-  /** Bytes that do not tell enough yet. */
+  /** Bytes that do not decide anything yet. */
   #unread: Buffer = NOTHING;
-  #settled = false;
-  readonly #onData = (bytes: Buffer): void => this.#read(bytes);
+  readonly #onData = guarded(this, (bytes: Buffer) => this.#read(bytes));
   readonly #onEnd = (): void => void this.socket.destroy();
 
-  constructor(socket: Socket, { connections, events, deadlineMs, balancers, asksForName }: EntranceOptions) {
+  constructor(socket: Socket, options: PendingOptions) {
     this.socket = socket;
-    this.deadlineMs = deadlineMs;
+    this.deadlineMs = options.deadlineMs;
     this.peerAddress = canonicalAddress(socket.remoteAddress ?? '') ?? '';
     this.remoteAddress = this.peerAddress;
-    this.#connections = connections;
-    this.#events = events;
-    this.#asksForName = asksForName;
-    this.#headerOwed = balancers.has(this.peerAddress);
-    connections.add(this);
-    socket.once('close', () => this.#closed());
+    this.#options = options;
+    this.#headerOwed = options.balancers.has(this.peerAddress);
+    options.connections.add(this);
+    socket.once(
+      'close',
+      guarded(this, () => this.#closed()),
+    );
     socket.on('end', this.#onEnd);
-    // Who has reset already has no address any more, and must not pass for a stranger: HAProxy's checks do that.
+    // A client that has reset already has no address, and must not pass for a stranger: HAProxy's checks do that.
     if (this.peerAddress === '') socket.destroy();
     else socket.on('data', this.#onData);
+  }
+
+  /**
+   * Whoever ends the pending state calls this before it reports how. False: that was reported before, and what follows of
+   * it, as the ECONNRESET that Node reports for a handshake that we cut, is none of the client's doing.
+   */
+  settle(): boolean {
+    const first = this.#state !== 'settled';
+    this.#state = 'settled';
+    return first;
+  }
+
+  /** The connection that goes on with the socket is in the registry. */
+  leave(): void {
+    this.#options.connections.delete(this);
   }
 
   // ---- OpenConnection
 
   expire(): void {
-    if (!this.#settled && this.#headerOwed) this.#refuse('proxy_header_timeout');
+    if (this.#state === 'reading' && this.#headerOwed) this.#refuse('proxy_header_timeout');
     else this.#cut('timeout');
   }
 
   retire(): void {
-    // Nothing is in flight yet; it is told after its handshake, if it is still meant.
+    // Nothing is in flight yet. What goes on with the socket has an age of its own.
   }
 
-  /** A handshake that is under way verifies its client by what it began with. */
+  /** A handshake verifies its client by the CA that it began with. */
   revoke(): void {
-    if (this.#settled) this.#cut('client_ca_changed');
+    if (this.#state === 'handshake') this.#cut('client_ca_changed');
   }
 
   drain(): void {
-    if (!this.#settled && this.#unread.length === 0) this.socket.destroy();
+    if (this.#state === 'reading' && this.#unread.length === 0) this.socket.destroy();
   }
 
   destroy(): void {
+    if (this.#state === 'handshake') this.settle();
     this.socket.destroy();
   }
 
-  /** Its successor stands in the registry. */
-  leave(): void {
-    this.#connections.delete(this);
+  crashed(error: unknown): void {
+    this.settle();
+    this.socket.destroy();
+    this.#options.events.crashed(error);
   }
 
   // ---- reading
 
   #read(bytes: Buffer): void {
+    if (this.#state !== 'reading') return;
     let rest = this.#unread.length === 0 ? bytes : Buffer.concat([this.#unread, bytes]);
     this.#unread = rest;
     if (this.#headerOwed) {
@@ -123,42 +144,46 @@ export class Entrance implements OpenConnection {
     const stray = isProxyHeader(rest);
     if (stray === true) return this.#refuse('unexpected_proxy_header');
     if (stray === undefined) return;
-    const kind = kindOf(rest[0] as number);
-    const serverName = kind === 'tls' && this.#asksForName() ? serverNameOf(rest) : '';
-    if (serverName === undefined) return;
-    this.#settled = true;
+    const speaks = firstBytes(rest[0] as number);
+    const serverName = speaks === 'tls' && this.#options.needsServerName() ? serverNameOf(rest) : '';
+    if (serverName !== undefined) this.#ready(speaks, serverName, rest);
+  }
+
+  #ready(speaks: FirstBytes, serverName: string, rest: Buffer): void {
+    this.#state = 'handshake';
     this.#unread = NOTHING;
     this.socket.off('data', this.#onData);
     this.socket.off('end', this.#onEnd);
     this.socket.pause();
     this.socket.unshift(rest);
-    this.#events.ready(this, kind, serverName);
+    this.#options.events.ready(this, speaks, serverName);
   }
 
-  #refuse(fault: EntranceFault): void {
-    this.#settled = true;
-    this.#events.refused(this, fault);
+  // ---- ends
+
+  #refuse(reason: RefusedReason): void {
+    if (this.settle()) this.#options.events.refused(this, reason);
     this.socket.destroy();
   }
 
   #cut(reason: CutReason): void {
     if (this.socket.destroyed) return;
-    this.#settled = true;
-    this.#events.cut(this, reason);
+    if (this.settle()) this.#options.events.cut(this, reason);
     this.socket.destroy();
   }
 
   #closed(): void {
     this.leave();
-    if (this.#settled) return;
+    // The end of a handshake is reported by whoever runs it.
+    if (this.#state !== 'reading') return;
     const begun = this.#unread.length > 0;
     if (begun && this.#headerOwed) return this.#refuse('bad_proxy_header');
-    this.#settled = true;
-    this.#events.left(begun);
+    this.settle();
+    this.#options.events.left(begun);
   }
 }
 
-function kindOf(byte: number): Kind {
+function firstBytes(byte: number): FirstBytes {
   if (byte === TLS_HANDSHAKE_RECORD) return 'tls';
   // A letter, or the line end that may stand before a request line: a method begins.
   return (byte >= 0x41 && byte <= 0x5a) || (byte >= 0x61 && byte <= 0x7a) || byte === 0x0d ? 'http' : 'other';

@@ -1,6 +1,6 @@
 // The PROXY protocol header, versions 1 and 2, as its specification has it:
 // https://www.haproxy.org/download/2.8/doc/proxy-protocol.txt (cited by section). Pure; it is given all bytes so far, and its
-// verdict on them never changes when more come. Whatever is not exactly a header is refused; nothing is repaired.
+// result for them never changes when more come. Whatever is not exactly a header is refused; nothing is repaired.
 
 import { canonicalAddress } from '../../net/addresses.ts';
 import { areTlvs } from './proxy-tlvs.ts';
@@ -11,13 +11,13 @@ export type ProxyHeader = {
   /** The client's address; undefined when the connection is the balancer's own, or of a kind that has none. */
   readonly source: string | undefined;
 };
-export type ProxyFault = 'no_proxy_header' | 'bad_proxy_header';
+export type ProxyHeaderFault = 'no_proxy_header' | 'bad_proxy_header';
 
 const V1 = Buffer.from('PROXY ');
 const V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n');
 /** Section 2.1: the longest line that is possible, with its CRLF. */
 const V1_MAX_BYTES = 107;
-/** Section 2.2 knows no limit but the length field's; nginx (ngx_proxy_protocol.h) takes as much as this. */
+/** Section 2.2 has no limit but that of the length field; this is nginx's (ngx_proxy_protocol.h). */
 const V2_MAX_BYTES = 4096;
 const V2_FIXED_BYTES = 16;
 /** With the NUL: before a request line there may be empty lines. */
@@ -25,7 +25,7 @@ const V2_TELLING_BYTES = 5;
 const LF = 10;
 
 /** Undefined when more bytes are needed. */
-export function readProxyHeader(bytes: Buffer): ProxyHeader | ProxyFault | undefined {
+export function readProxyHeader(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
   if (begins(bytes, V1)) return bytes.length > V1.length ? readLine(bytes) : undefined;
   if (begins(bytes, V2)) return bytes.length >= V2_FIXED_BYTES ? readBinary(bytes) : undefined;
   return 'no_proxy_header';
@@ -50,10 +50,10 @@ function begins(bytes: Buffer, signature: Buffer): boolean {
 // ---- Version 1 (section 2.1)
 
 const TCP = /^PROXY TCP([46]) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) (0|[1-9][0-9]{0,4}) (0|[1-9][0-9]{0,4})$/;
-/** What follows is for nobody to read, but must be a line of text. */
+/** What follows is to be ignored, but must be a line of text. */
 const UNKNOWN = /^PROXY UNKNOWN(?: [ -~]*)?$/;
 
-function readLine(bytes: Buffer): ProxyHeader | ProxyFault | undefined {
+function readLine(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
   const end = bytes.subarray(0, V1_MAX_BYTES).indexOf(LF);
   if (end < 0) return bytes.length < V1_MAX_BYTES ? undefined : 'bad_proxy_header';
   const line = bytes.toString('latin1', 0, end + 1);
@@ -86,7 +86,7 @@ const ADDRESS_BYTES = new Map([
   [UNIX_STREAM, 216],
 ]);
 
-function readBinary(bytes: Buffer): ProxyHeader | ProxyFault | undefined {
+function readBinary(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
   const command = bytes[12];
   const family = bytes[13] as number;
   const used = V2_FIXED_BYTES + bytes.readUInt16BE(14);

@@ -1,5 +1,5 @@
-// What may follow the addresses of a PROXY header of version 2 (section 2.2.8): type, length, value, as often as there is
-// room. Only their form is looked at, and the checksum, where there is one (section 2.2.4). Pure.
+// What may follow the addresses of a PROXY header of version 2 (section 2.2.8): type, length and value, repeated.
+// Only their form is checked, and the checksum, where there is one (section 2.2.4). Pure.
 
 const TLV_HEAD_BYTES = 3;
 const CRC32C = 0x03;

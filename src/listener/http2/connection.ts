@@ -13,8 +13,9 @@ import {
 import type { TLSSocket } from 'node:tls';
 import type { ClientIdentity } from '../../clients/peer.ts';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
-import type { ClientConnection, TlsFacts } from '../../exchange.ts';
+import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
+import { guarded } from '../../net/guard.ts';
 import { Bucket, type Budget } from '../../net/token-bucket.ts';
 import type { OpenConnection } from '../connections.ts';
 import type { ClientFacts, Http1Options } from '../http1/connection.ts';
@@ -25,7 +26,7 @@ export const MAX_STREAMS = 128;
 /** Bytes that a client may send on one stream, and on all, before the app takes them. */
 const STREAM_WINDOW = 1 << 20;
 const SESSION_WINDOW = 4 << 20;
-/** Answers that a client asked for and did not wait for (CVE-2023-44487), and pings: at once, and a second. */
+/** Requests that the client resets before their answer (CVE-2023-44487), and pings. */
 const MAX_RESETS: Budget = { burst: 500, perSecond: 100 };
 const MAX_PINGS: Budget = { burst: 1000, perSecond: 100 };
 
@@ -74,7 +75,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   readonly #pings: Bucket;
   #idleDeadlineMs: number;
   #probeMs = 0;
-  /** A ping was sent, and neither it nor anything else has shown since that the client is there. */
+  /** A ping was sent, and nothing has come from the client since. */
   #unheard = false;
   #failed = false;
 
@@ -91,22 +92,29 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.#pings = new Bucket(MAX_PINGS, options.clock);
     options.connections.add(this);
     socket.on('error', ignoreError);
-    socket.on('close', () => this.#closed());
+    socket.on('close', () => options.connections.delete(this));
     this.#session = performServerHandshake(socket, settings);
-    this.#session.on('error', (error) => {
+    this.#listen(this.#session);
+  }
+
+  #listen(session: ServerHttp2Session): void {
+    const on = <A extends unknown[]>(event: string, run: (...args: A) => void): void => {
+      (session as EventEmitter).on(event, guarded(this, run));
+    };
+    on('error', (error: Error) => {
       const fault = faultOf(error);
       if (fault !== undefined) this.#tell(fault, error.message);
-      socket.destroy();
+      this.#socket.destroy();
     });
-    this.#session.on('ping', () => void (this.#pings.take() || this.#flooded('pings')));
-    this.#session.on('frameError', () => socket.destroy());
+    on('ping', () => void (this.#pings.take() || this.#flooded('pings')));
+    on('frameError', () => this.#socket.destroy());
     // A client that says GOAWAY, or that was told it, must not hold the socket (CVE-2026-48937).
-    this.#session.on('close', () => socket.destroySoon());
-    this.#session.on('connect', () => this.#session.setLocalWindowSize(SESSION_WINDOW));
+    on('close', () => this.#socket.destroySoon());
+    on('connect', () => session.setLocalWindowSize(SESSION_WINDOW));
     // The raw list is the fourth argument since Node 9; its types know three.
-    const begin = (stream: ServerHttp2Stream, _headers: unknown, flags: number, raw: RawHeaders): void =>
-      this.#begin(stream, flags, raw);
-    (this.#session as EventEmitter).on('stream', begin);
+    on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number, raw: RawHeaders) =>
+      this.#begin(stream, flags, raw),
+    );
   }
 
   // ---- OpenConnection
@@ -121,7 +129,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   expire(): void {
     const nowMs = this.#options.clock();
     if (this.#exchanges.size === 0) return this.drain();
-    for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire();
+    for (const exchange of [...this.#exchanges]) if (exchange.deadlineMs <= nowMs) exchange.expire();
     if (this.#probeMs <= nowMs) this.#probe(nowMs);
   }
 
@@ -137,7 +145,9 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   }
 
   revoke(): void {
-    if (this.client !== undefined && this.client.kind !== 'none') this.retire();
+    if (this.client === undefined || this.client.kind === 'none') return;
+    for (const exchange of [...this.#exchanges]) exchange.revoke();
+    this.retire();
   }
 
   destroy(): void {
@@ -145,7 +155,18 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.#socket.destroy();
   }
 
+  crashed(error: unknown): void {
+    this.#options.handler.crashed(undefined, error);
+    this.destroy();
+  }
+
   // ---- for its exchanges
+
+  /** A callback of its stream has thrown: the exchange is failed, and the connection ends after the others. */
+  exchangeCrashed(exchange: Http2Exchange, error: unknown): void {
+    crashExchange(exchange, error, this.#options.handler);
+    this.retire();
+  }
 
   clientDeadline(): number {
     return this.#options.clock() + this.#options.limits.clientTimeoutMs;
@@ -188,8 +209,8 @@ export class Http2Connection implements ClientConnection, OpenConnection {
   }
 
   /**
-   * While a request is in flight, nothing may tell that the client has gone: it waits, and so do we; and Node 20 reads
-   * no more of a session that nghttp2 has given up, not even its end (CVE-2026-48937). A ping tells.
+   * While both sides wait for the app, nothing shows that the client has gone; and Node 20 reads no more of a session
+   * that nghttp2 has given up, not even its end (CVE-2026-48937). An answered ping shows that it is there.
    */
   #probe(nowMs: number): void {
     if (this.#unheard) return this.destroy();
@@ -205,7 +226,7 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     this.#probeMs = nowMs + this.#options.limits.clientTimeoutMs / 2;
   }
 
-  /** Not within the call that told of it: Node is still reading the frames that came together. */
+  /** Later, not in this call: Node is still reading the frames that came together. */
   #flooded(code: string): void {
     if (this.#failed) return;
     this.#tell('flood', code);
@@ -219,10 +240,6 @@ export class Http2Connection implements ClientConnection, OpenConnection {
     if (this.#failed) return;
     this.#failed = true;
     this.#options.sessionFailed(fault, code, this.remoteAddress);
-  }
-
-  #closed(): void {
-    this.#options.connections.delete(this);
   }
 }
 

@@ -51,6 +51,7 @@ describe('without flags, environment and file', () => {
       trustForwarded: [],
       proxyProtocol: [],
       maxConnections: 'auto',
+      maxConnectionAge: 0,
       maxHeaderSize: 16384,
       handshakeTimeout: 10_000,
       headerTimeout: 10_000,

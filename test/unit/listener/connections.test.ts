@@ -1,8 +1,8 @@
-// Who is connected: deadlines on a clock that the test holds, draining, and the count at the end.
+// Who is connected: deadlines and ages on a clock that the test holds, draining, and the count at the end.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, mock, test } from 'node:test';
 import { Connections, type OpenConnection } from '../../../src/listener/connections.ts';
-import { SWEEP_MS } from '../../../src/listener/limits.ts';
+import { Deadlines, SWEEP_MS } from '../../../src/net/deadlines.ts';
 
 const clock = {
   nowMs: 0,
@@ -40,7 +40,12 @@ class FakeConnection implements OpenConnection {
   }
 
   revoke(): void {
-    this.calls.push('retire');
+    this.calls.push('revoke');
+  }
+
+  crashed(error: unknown): void {
+    this.calls.push(`crashed ${(error as Error).message}`);
+    connections.delete(this);
   }
 
   destroy(): void {
@@ -50,12 +55,18 @@ class FakeConnection implements OpenConnection {
 }
 
 let connections: Connections;
+let deadlines: Deadlines;
 beforeEach(() => {
   mock.timers.reset();
   mock.timers.enable({ apis: ['setInterval'] });
   clock.nowMs = 1000;
-  connections = new Connections(() => clock.nowMs);
+  deadlines = new Deadlines(() => clock.nowMs);
+  connections = aged(0);
 });
+
+function aged(maxAgeMs: number, random = (): number => 0): Connections {
+  return new Connections({ clock: () => clock.nowMs, deadlines, maxAgeMs, random });
+}
 
 function add(protocol?: string, leave?: (connection: FakeConnection) => void): FakeConnection {
   const connection = new FakeConnection(protocol, leave);
@@ -206,11 +217,99 @@ describe('the end', () => {
     assert.equal(connections.size, 1);
   });
 
-  test('cuts nothing where nothing is left, and ends the sweeps', () => {
+  test('cuts nothing where nothing is left', () => {
     assert.equal(connections.destroyAll(), 0);
+  });
+
+  test('of the sweep is the end of deadlines', () => {
+    deadlines.close();
     const late = add();
     late.deadlineMs = 0;
     clock.pass(SWEEP_MS * 4);
     assert.deepEqual(late.calls, []);
+  });
+});
+
+describe('an age', () => {
+  const AGE_MS = 10_000;
+  const retired = (list: FakeConnection[]): boolean[] => list.map(({ calls }) => calls.includes('retire'));
+
+  test('that is not limited never comes', () => {
+    const connection = add();
+    clock.pass(24 * 3_600_000);
+    assert.deepEqual(connection.calls, []);
+  });
+
+  test('tells each connection to go, once, counted from when it was added', () => {
+    connections = aged(AGE_MS);
+    const first = add();
+    clock.pass(AGE_MS / 2);
+    const second = add();
+    clock.pass(AGE_MS / 2 - SWEEP_MS);
+    assert.deepEqual(retired([first, second]), [false, false]);
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(retired([first, second]), [true, false]);
+    clock.pass(AGE_MS / 2);
+    assert.deepEqual(retired([first, second]), [true, true]);
+    clock.pass(AGE_MS * 3);
+    assert.deepEqual([first.calls, second.calls], [['retire'], ['retire']]);
+  });
+
+  test('is up to a tenth less, so that connections made together do not go together', () => {
+    const chances = [0, 0.5, 0.999];
+    connections = aged(AGE_MS, () => chances.pop() ?? 0);
+    const list = [add(), add(), add()];
+    clock.pass(AGE_MS * 0.9);
+    assert.deepEqual(retired(list), [false, false, false]);
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(retired(list), [true, false, false]);
+    clock.pass(AGE_MS * 0.05);
+    assert.deepEqual(retired(list), [true, true, false]);
+    clock.pass(AGE_MS * 0.05);
+    assert.deepEqual(retired(list), [true, true, true]);
+  });
+
+  test('of a connection that has left does not come', () => {
+    connections = aged(AGE_MS);
+    const [gone, stays] = [add(), add()];
+    connections.delete(gone);
+    clock.pass(AGE_MS);
+    assert.deepEqual(retired([gone, stays]), [false, true]);
+  });
+
+  test('does not stand in the way of a deadline', () => {
+    connections = aged(AGE_MS);
+    const connection = add();
+    connection.deadlineMs = 1000 + SWEEP_MS;
+    clock.pass(SWEEP_MS);
+    assert.deepEqual(connection.calls, ['expire']);
+  });
+});
+
+describe('a throw', () => {
+  const breaks = (method: 'expire' | 'drain' | 'retire' | 'revoke' | 'destroy'): FakeConnection => {
+    const connection = add();
+    connection[method] = () => {
+      throw new Error(method);
+    };
+    return connection;
+  };
+
+  test('of a connection that is told something ends that one, and the others are told', () => {
+    connections = aged(5000);
+    const broken = (['drain', 'revoke', 'retire', 'expire', 'destroy'] as const).map(breaks);
+    const other = add();
+    void connections.drain();
+    connections.revokeAll();
+    clock.pass(5000);
+    const [expires] = broken.slice(3);
+    if (expires !== undefined) expires.deadlineMs = 0;
+    clock.pass(SWEEP_MS);
+    connections.destroyAll();
+    assert.deepEqual(
+      broken.map(({ calls }) => calls.at(-1)),
+      ['crashed drain', 'crashed revoke', 'crashed retire', 'crashed expire', 'crashed destroy'],
+    );
+    assert.deepEqual(other.calls, ['drain', 'revoke', 'retire', 'destroy']);
   });
 });

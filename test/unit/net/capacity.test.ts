@@ -1,13 +1,30 @@
-// How many connections fit: the smaller of what memory and open files allow, and never so few that it is of no use.
+// How many connections fit: what memory and open files allow, shared between clients and the app.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { capacityOf, maxConnectionsOf, readSystemLimits } from '../../../src/net/capacity.ts';
+import { type Capacity, capacityOf, type Demand, readSystemLimits } from '../../../src/net/capacity.ts';
 
 const MIB = 1 << 20;
+const PLENTY = 1 << 20;
+const DEFAULT: Demand = {
+  maxConnections: 'auto',
+  upstreamMaxConnections: 256,
+  upstreamPools: 1,
+  upstreamSessions: 16,
+};
+
+function capacity(openFiles: number, demand: Partial<Demand> = {}, mib = 64 * 1024): Capacity {
+  return capacityOf({ memoryBytes: mib * MIB, openFiles }, { ...DEFAULT, ...demand });
+}
+
+/** Clients and the connections to the app, as [clients, app]. */
+function shares(openFiles: number, demand: Partial<Demand> = {}): [number, number] {
+  const { connections, upstreamConnections } = capacity(openFiles, demand);
+  return [connections, upstreamConnections];
+}
 
 describe('the capacity', () => {
   test('is bound by memory in a small container, and grows with it', () => {
-    const sizes = [128, 256, 512, 1024].map((mib) => capacityOf({ memoryBytes: mib * MIB, openFiles: 1 << 20 }));
+    const sizes = [128, 256, 512, 1024].map((mib) => capacity(PLENTY, {}, mib));
     assert.ok(sizes.every(({ boundBy }) => boundBy === 'memory'));
     const counts = sizes.map(({ connections }) => connections);
     assert.deepEqual(
@@ -17,25 +34,78 @@ describe('the capacity', () => {
     assert.ok(new Set(counts).size === 4);
   });
 
-  test('is bound by open files, two for a connection', () => {
-    const capacity = capacityOf({ memoryBytes: 64 * 1024 * MIB, openFiles: 1024 });
-    assert.deepEqual(capacity, { connections: 480, boundBy: 'files' });
+  test('is bound by open files: those of the clients, of the app, and the reserve', () => {
+    const { connections, upstreamConnections, boundBy } = capacity(1024);
+    assert.deepEqual([connections, upstreamConnections, boundBy], [1024 - 64 - 256 - 16, 256, 'files']);
   });
 
   test('is never nothing', () => {
-    assert.equal(capacityOf({ memoryBytes: 16 * MIB, openFiles: 1 << 20 }).connections, 64);
-    assert.equal(capacityOf({ memoryBytes: 1024 * MIB, openFiles: 32 }).connections, 64);
+    assert.equal(capacity(PLENTY, {}, 16).connections, 64);
+    assert.equal(capacity(32, {}, 1024).connections, 64);
+    assert.equal(capacity(32, {}, 1024).upstreamConnections, 1);
   });
 
   test('is known where the files are not', () => {
-    const { connections, boundBy } = capacityOf({ memoryBytes: 1024 * MIB, openFiles: Number.POSITIVE_INFINITY });
-    assert.ok(connections > 1000 && boundBy === 'memory');
+    const { connections, upstreamConnections, boundBy } = capacity(Number.POSITIVE_INFINITY, {}, 1024);
+    assert.ok(connections > 1000 && upstreamConnections === 256 && boundBy === 'memory');
   });
 
-  test('of this machine is a whole number, and an option stands for itself', () => {
+  test('of this machine is a whole number', () => {
     const { memoryBytes, openFiles } = readSystemLimits();
     assert.ok(memoryBytes > 64 * MIB && memoryBytes < 2 ** 50 && openFiles >= 64);
-    assert.ok(Number.isSafeInteger(maxConnectionsOf('auto')));
-    assert.equal(maxConnectionsOf(7), 7);
+    assert.ok(Number.isSafeInteger(capacityOf(readSystemLimits(), DEFAULT).connections));
+  });
+});
+
+describe('files that are too few for both', () => {
+  test('are halved between clients and the app', () => {
+    assert.deepEqual(shares(64 + 400), [200, 200 - 16]);
+    assert.deepEqual(shares(64 + 401), [201, 200 - 16]);
+  });
+
+  test('are not halved where the app asks for less than its half', () => {
+    assert.deepEqual(shares(64 + 2 * 272), [272, 256]);
+    assert.deepEqual(shares(64 + 2 * 272 - 1), [272, 255]);
+    assert.deepEqual(shares(64 + 400, { upstreamMaxConnections: 10 }), [400 - 20, 10]);
+  });
+
+  test('count each pool and each session of HTTP/2, which are no more than connections', () => {
+    assert.deepEqual(shares(64 + 1000, { upstreamPools: 3 }), [1000 - 3 * 161 - 16, 161]);
+    assert.deepEqual(shares(64 + 400, { upstreamSessions: 0 }), [200, 200]);
+    assert.deepEqual(shares(64 + 400, { upstreamPools: 0 }), [400 - 16, 256]);
+    assert.deepEqual(shares(64 + 400, { upstreamPools: 0, upstreamMaxConnections: 4 }), [396, 4]);
+  });
+
+  test('that hold fewer than all sessions are divided by two for each connection', () => {
+    assert.deepEqual(shares(64 + 128, { upstreamSessions: 100 }), [64, 32]);
+  });
+
+  test('hold both sides at once, whatever is asked for', () => {
+    for (let openFiles = 64 + 128; openFiles < 4000; openFiles += 7)
+      for (const maxConnections of ['auto', 1, 100, 688, 100_000] as const)
+        for (const upstreamPools of [0, 1, 3])
+          for (const upstreamMaxConnections of [1, 15, 256, 5000]) {
+            const demand = { maxConnections, upstreamPools, upstreamMaxConnections };
+            const [clients, app] = shares(openFiles, demand);
+            const files = clients + app * upstreamPools + Math.min(app, 16);
+            assert.ok(files <= openFiles - 64, `${openFiles} files, ${JSON.stringify(demand)}: ${clients} and ${app}`);
+            assert.ok(clients >= 1 && app >= 1);
+          }
+  });
+});
+
+describe('a number of clients that is given', () => {
+  test('stands for itself where it fits, more than memory would allow, too', () => {
+    assert.deepEqual(shares(1024, { maxConnections: 7 }), [7, 256]);
+    assert.equal(capacity(PLENTY, { maxConnections: 5000 }, 128).connections, 5000);
+    assert.ok(capacity(PLENTY, { maxConnections: 5000 }, 128).automatic < 5000);
+  });
+
+  test('leaves the app what it does not need', () => {
+    assert.deepEqual(shares(1024, { maxConnections: 100, upstreamMaxConnections: 2000 }), [100, 860 - 16]);
+  });
+
+  test('is lowered to what the files hold: a client that is not accepted would wait for ever', () => {
+    assert.deepEqual(shares(1024, { maxConnections: 900 }), [688, 256]);
   });
 });

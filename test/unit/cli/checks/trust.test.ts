@@ -1,35 +1,52 @@
-// What `check` says of the front door: how many fit, and where trust is wider than anybody can mean.
+// What `check` says of who may come in: how many connections fit, and where trust is wider than anybody can mean.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { checkDoor } from '../../../../src/cli/checks/trust.ts';
+import { checkTrust } from '../../../../src/cli/checks/trust.ts';
 import { type Range, readRange } from '../../../../src/net/addresses.ts';
 
 const ranges = (...texts: string[]): Range[] => texts.map((text) => readRange(text) as Range);
-type Door = Parameters<typeof checkDoor>[0];
+type TrustConfig = Parameters<typeof checkTrust>[0];
 
-function lines(changes: Partial<Door> = {}, openFiles = 1024): string[] {
-  const config: Door = {
+function lines(changes: Partial<TrustConfig> = {}, openFiles = 1024): string[] {
+  const config: TrustConfig = {
     maxConnections: 'auto',
+    upstreamMaxConnections: 256,
+    upstream: { kind: 'tcp', host: 'localhost', port: 80 },
+    upstreamProtocol: 'auto',
+    forwarder: 'wire',
     trustForwarded: [],
     proxyProtocol: [],
     plaintext: 'reject',
     ...changes,
   };
-  return checkDoor(config, { memoryBytes: 2 ** 34, openFiles }).map(({ level, text }) => `${level} ${text}`);
+  return checkTrust(config, { memoryBytes: 2 ** 34, openFiles }).map(({ level, text }) => `${level} ${text}`);
 }
 
 describe('check', () => {
   test('says how many connections fit, and what bounds them', () => {
-    assert.deepEqual(lines(), ['ok --max-connections auto: 480 connections, for 1024 open files']);
+    assert.deepEqual(lines(), ['ok --max-connections auto: 688 connections, for 1024 open files']);
     assert.match(
       lines({}, 1 << 20)[0] ?? '',
       /^ok --max-connections auto: \d{5,} connections, for 16384 MiB of memory$/,
     );
-    assert.deepEqual(lines({ maxConnections: 480 }), ['ok --max-connections 480: 1024 open files allow 480']);
+    assert.deepEqual(lines({ maxConnections: 688 }), ['ok --max-connections 688: 1024 open files allow 688']);
     assert.match(
-      lines({ maxConnections: 481 })[0] ?? '',
-      /^warning --max-connections 481 is more than 1024 open files allow; take 480/,
+      lines({ maxConnections: 689 })[0] ?? '',
+      /^warning --max-connections 689 is more than 1024 open files allow; take 688/,
     );
+  });
+
+  test('counts what may be open to the app, and warns where that has to be less', () => {
+    const allowed = (changes: Partial<TrustConfig>): string =>
+      / (\d+) connections/.exec(lines(changes)[0] ?? '')?.[1] ?? '';
+    assert.equal(allowed({ upstreamProtocol: 'http1' }), String(960 - 256));
+    assert.equal(allowed({ upstreamProtocol: 'h2c' }), String(960 - 16));
+    assert.equal(allowed({ upstream: { kind: 'tcp', host: 'localhost', port: 80, h2c: true } }), String(960 - 16));
+    assert.equal(allowed({ forwarder: 'http-proxy', upstreamMaxConnections: 100 }), String(960 - 300 - 16));
+    assert.deepEqual(lines({ upstreamMaxConnections: 1000 }), [
+      'ok --max-connections auto: 480 connections, for 1024 open files',
+      'warning --upstream-max-connections 1000 is more than 1024 open files allow beside the clients; 464 are used; raise that limit',
+    ]);
   });
 
   test('warns of trust that is everybody, or wider than one network', () => {

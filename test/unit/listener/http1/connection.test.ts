@@ -15,6 +15,7 @@ const LIMITS = {
   idleTimeoutMs: 75_000,
   maxHeaderBytes: 200 * 1024,
   maxFields: 256,
+  maxConnectionAgeMs: 0,
   lingerMs: 2000,
 };
 const GET = 'GET / HTTP/1.1\r\nHost: app.test\r\n\r\n';
