@@ -1,32 +1,21 @@
-// Behind `npm test`: finds the tests, proves that none that git knows is left out, says which outside tools they will find,
-// and hands all of it to node's own runner. `npm test -- words…` runs the files whose path holds one of the words; arguments
-// that begin with - go to node (`--test-name-pattern=…`). test/pod and test/soak run only when a word names their folder.
+// Behind `npm test`: finds the tests, proves that none that git knows is left out, says which outside programs they will
+// find, hands all of it to node's own runner, and says at the end what was skipped and why; in CI that is a failure.
+// `npm test -- words…` runs the files whose path holds one of the words; arguments that begin with - go to node
+// (`--test-name-pattern=…`). test/pod and test/soak run only when a word names their folder.
 
 import { execFile, spawn } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { peersLine } from './support/peers.ts';
+import { skippedIn, skippedLines } from './support/skipped.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const laterSuites = ['test/pod', 'test/soak'];
 const fileLimitMs = 5 * 60_000;
 const soakLimitMs = 40 * 60_000;
-
-const tools: Record<string, string[]> = {
-  nginx: ['-v'],
-  openssl: ['version'],
-  curl: ['--version'],
-  haproxy: ['-v'],
-  nghttp: ['--version'],
-  h2load: ['--version'],
-  ip: ['-V'],
-  iptables: ['--version'],
-  python3: ['--version'],
-  podman: ['--version'],
-  chromium: ['--version'],
-};
 
 const run = promisify(execFile);
 
@@ -41,9 +30,10 @@ async function main(argv: string[]): Promise<number> {
   const chosen = found.filter((file) => isChosen(file, words));
   if (chosen.length === 0)
     return fail(words.length === 0 ? 'no test files' : `no test file matches ${words.join(', ')}`);
-  console.log(`${counted(chosen, found, tracked)}; node ${process.version}`);
-  console.log(await toolsLine());
-  return runNode(chosen, nodeOptions);
+  console.log(counted(chosen, found, tracked));
+  console.log(`node: ${process.version} (${process.execPath})`);
+  console.log(await peersLine());
+  return runAndTell(chosen, nodeOptions);
 }
 
 async function testFiles(): Promise<string[]> {
@@ -78,34 +68,35 @@ function counted(chosen: string[], found: string[], tracked: string[] | undefine
   return `${chosen.length}${all} test files (${known})`;
 }
 
-async function toolsLine(): Promise<string> {
-  const versions = await Promise.all(Object.entries(tools).map(([name, args]) => versionOf(name, args)));
-  const names = Object.keys(tools);
-  const present = names.flatMap((name, at) => (versions[at] === undefined ? [] : [`${name} ${versions[at]}`]));
-  const absent = names.filter((_, at) => versions[at] === undefined);
-  return `tools: ${present.join(', ')}${absent.length === 0 ? '' : `; not found: ${absent.join(', ')}`}`;
-}
-
-async function versionOf(name: string, args: string[]): Promise<string | undefined> {
-  const path = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
+async function runAndTell(files: string[], options: string[]): Promise<number> {
+  const dir = await mkdtemp(join(tmpdir(), 'tls-sidecar-run-'));
+  const tap = join(dir, 'tap');
+  const started = performance.now();
   try {
-    const { stdout, stderr } = await run(name, args, { timeout: 5000, env: { ...process.env, PATH: path } });
-    return /\d+(?:\.\d+)+\w*/.exec(stdout + stderr)?.[0] ?? '(version unknown)';
-  } catch {
-    return undefined;
+    const code = await runNode(files, options, tap);
+    const skipped = skippedIn(await readFile(tap, 'utf8').catch(() => ''));
+    console.log(`node ${process.version}: ${Math.round((performance.now() - started) / 1000)} s`);
+    console.log(skippedLines(skipped));
+    return process.env.CI && skipped.length > 0 ? fail('nothing may be skipped in CI') : code;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
   }
 }
 
-function runNode(files: string[], options: string[]): Promise<number> {
+function runNode(files: string[], options: string[], tap: string): Promise<number> {
   const concurrency = `--test-concurrency=${availableParallelism()}`;
   const limitMs = files.some((file) => file.startsWith('test/soak/')) ? soakLimitMs : fileLimitMs;
   const timeout = `--test-timeout=${limitMs}`;
-  const reported = options.some((option) => option.startsWith('--test-reporter'));
-  const runner = ['--test', concurrency, timeout, ...(reported ? [] : ['--test-reporter=spec'])];
-  const child = spawn(process.execPath, ['--import', 'tsx', ...runner, ...options, ...files], {
-    cwd: root,
-    stdio: 'inherit',
-  });
+  // A reporter of the command line needs a destination beside ours.
+  const reported = options.some((option) => option.startsWith('--test-reporter='));
+  const directed = options.some((option) => option.startsWith('--test-reporter-destination='));
+  const shown = [
+    ...(reported ? [] : ['--test-reporter=spec']),
+    ...(directed ? [] : ['--test-reporter-destination=stdout']),
+  ];
+  const kept = ['--test-reporter=tap', `--test-reporter-destination=${tap}`];
+  const runner = ['--test', concurrency, timeout, ...options, ...shown, ...kept];
+  const child = spawn(process.execPath, ['--import', 'tsx', ...runner, ...files], { cwd: root, stdio: 'inherit' });
   // A Ctrl-C reaches the child by itself; a SIGTERM to this process alone would leave it behind.
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => child.kill('SIGTERM'));

@@ -10,13 +10,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { createAuthority } from '../../certs/authority.ts';
+import { type LogLine, parseLine, portOf } from '../support/log-lines.ts';
 import { startDemoApp } from './app.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const wantedPort = 8443;
 const patienceMs = 8000;
-
-type LogLine = Record<string, unknown>;
 
 async function main(): Promise<number> {
   const stopped = new AbortController();
@@ -66,7 +65,7 @@ async function untilStopped(sidecar: ChildProcess, demo: { app: number; stop: Ab
   if (sidecar.stdout === null) throw new Error('the sidecar has no stdout');
   const exited = once(sidecar, 'exit');
   createInterface({ input: sidecar.stdout }).on('line', (line) => {
-    const shown = friendly(parse(line), demo.app);
+    const shown = friendly(parseLine(line), demo.app);
     if (shown !== undefined) console.log(shown);
   });
   if (!demo.stop.aborted) await Promise.race([exited, once(demo.stop, 'abort')]);
@@ -126,20 +125,6 @@ async function freePort(wanted: number): Promise<number> {
   server.close();
   await once(server, 'close');
   return wanted;
-}
-
-function parse(line: string): LogLine | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as LogLine) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function portOf(address: unknown): number {
-  const port = typeof address === 'object' && address !== null && 'port' in address ? address.port : undefined;
-  return typeof port === 'number' ? port : 0;
 }
 
 process.exitCode = await main();

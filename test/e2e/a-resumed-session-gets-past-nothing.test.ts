@@ -6,11 +6,13 @@ import { copyFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, type TestContext, test } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
 import { type Asked, askWithOpenssl, type Made, makeAuthority, type OpensslAuthority } from '../support/openssl.ts';
 import { eventually } from '../support/poll.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, type Stage, setStage, startApp } from '../support/stage.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'resumed-'));
 after(() => rmSync(dir, { recursive: true }));

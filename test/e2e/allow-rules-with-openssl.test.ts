@@ -6,10 +6,12 @@ import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
 import { askWithOpenssl, type Made, makeAuthority, type OpensslAuthority } from '../support/openssl.ts';
 import { eventually } from '../support/poll.ts';
-import { endsWell, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'allow-'));
 after(() => rmSync(dir, { recursive: true }));

@@ -6,6 +6,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
 import {
   type Asked,
@@ -17,7 +20,7 @@ import {
 } from '../support/openssl.ts';
 import { eventually } from '../support/poll.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, readMetrics, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'client-certificates-'));
 after(() => rmSync(dir, { recursive: true }));

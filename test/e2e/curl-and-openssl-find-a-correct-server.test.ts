@@ -5,9 +5,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, forwarders, type Stage, setStage, startApp } from '../support/stage.ts';
+import { forwarders, type Stage, setStage } from '../support/stage.ts';
 
 type Outcome = { code: number; stdout: string; stderr: string };
 type Scene = { stage: Stage; sidecar: Sidecar };

@@ -3,22 +3,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import {
-  calls,
-  ECHO_INITIAL,
-  ECHO_TRAILING,
-  type GrpcApp,
-  type GrpcCalls,
-  Metadata,
-  message,
-  openGrpcApp,
-  openGrpcClient,
-  outcomeOf,
-  sha256,
-  status,
-} from '../support/grpc.ts';
-import { type Lane, openLane } from '../support/lane.ts';
+import { Metadata, status } from '@grpc/grpc-js';
+import { message, sha256 } from '../support/grpc.ts';
+import { ECHO_INITIAL, ECHO_TRAILING, type GrpcApp, openGrpcApp } from '../support/grpc-app.ts';
+import { calls, type GrpcCalls, openGrpcClient, outcomeOf } from '../support/grpc-client.ts';
 import { eventually } from '../support/poll.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 let app: GrpcApp;
 let lane: Lane;

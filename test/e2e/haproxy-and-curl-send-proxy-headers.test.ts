@@ -8,12 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { type Lane, openLane } from '../support/lane.ts';
+import { readMetrics } from '../support/admin.ts';
+import { unusedPort } from '../support/app.ts';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { createRecorder, type Recorder, response } from '../support/recorder.ts';
-import { readMetrics, unusedPort } from '../support/stage.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 const run = promisify(execFile);
 const dir = mkdtempSync(join(tmpdir(), 'tls-sidecar-haproxy-'));

@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { WebSocketServer } from 'ws';
-import { type Lane, openLane } from '../support/lane.ts';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 const run = promisify(execFile);
 const BODY = randomBytes(3_000_000);

@@ -8,13 +8,15 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { Agent, type RequestOptions, request } from 'node:https';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { mostGrowth } from '../support/growth.ts';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, forwarders, type Stage, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { forwarders, type Stage, setStage } from '../support/stage.ts';
 
 const page = randomBytes(1 << 20);
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');

@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
-import { repositoryRoot } from '../support/sidecar.ts';
+import { repositoryRoot } from '../support/program.ts';
 
 const run = promisify(execFile);
 
@@ -19,7 +19,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     if (!needs(t, 'curl')) return;
     const temporary = await mkdtemp(join(tmpdir(), 'demo-test-'));
     t.after(() => rm(temporary, { recursive: true, force: true }));
-    const demo = spawn(process.execPath, ['--import', 'tsx', join(repositoryRoot, 'test', 'support', 'demo.ts')], {
+    const demo = spawn(process.execPath, ['--import', 'tsx', join(repositoryRoot, 'test', 'demo', 'demo.ts')], {
       cwd: repositoryRoot,
       env: { ...process.env, TMPDIR: temporary },
       stdio: ['ignore', 'pipe', 'pipe'],

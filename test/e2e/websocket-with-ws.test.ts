@@ -7,9 +7,12 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { type ClientOptions, WebSocket, WebSocketServer } from 'ws';
-import { eventually } from '../support/poll.ts';
+import { readMetrics } from '../support/admin.ts';
+import { unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { eventually, patienceMs } from '../support/poll.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, forwarders, readMetrics, type Stage, setStage, unusedPort } from '../support/stage.ts';
+import { forwarders, type Stage, setStage } from '../support/stage.ts';
 
 type Scene = {
   stage: Stage;
@@ -56,7 +59,7 @@ async function begin(t: TestContext, args: string[]): Promise<Scene> {
     async open(path, options) {
       const accepted = once(server, 'connection') as Promise<[WebSocket]>;
       const client = dial(path, options);
-      await once(client, 'open');
+      await once(client, 'open', deadline());
       const [peer] = await accepted;
       peer.on('error', () => {});
       return { client, peer };
@@ -64,7 +67,7 @@ async function begin(t: TestContext, args: string[]): Promise<Scene> {
   };
 }
 
-const deadline = { signal: AbortSignal.timeout(30_000) };
+const deadline = () => ({ signal: AbortSignal.timeout(patienceMs) });
 
 for (const forwarder of forwarders) {
   test(`messages, pings, and closes, both ways (${forwarder})`, async (t) => {
@@ -74,12 +77,12 @@ for (const forwarder of forwarders) {
     peer.on('message', (data, isBinary) => peer.send(data, { binary: isBinary }));
 
     client.send('hello');
-    const [text, isBinary] = await once(client, 'message', deadline);
+    const [text, isBinary] = await once(client, 'message', deadline());
     assert.deepEqual([String(text), isBinary], ['hello', false]);
 
     const bytes = randomBytes(1 << 20);
     client.send(bytes);
-    const [echoed] = await once(client, 'message', deadline);
+    const [echoed] = await once(client, 'message', deadline());
     assert.ok(bytes.equals(echoed));
 
     // Many in a row: none lost, none out of order.
@@ -93,18 +96,18 @@ for (const forwarder of forwarders) {
     );
 
     client.ping('from the client');
-    assert.equal(String((await once(client, 'pong', deadline))[0]), 'from the client');
+    assert.equal(String((await once(client, 'pong', deadline()))[0]), 'from the client');
     peer.ping('from the app');
-    assert.equal(String((await once(peer, 'pong', deadline))[0]), 'from the app');
+    assert.equal(String((await once(peer, 'pong', deadline()))[0]), 'from the app');
 
-    const closed = once(peer, 'close', deadline);
+    const closed = once(peer, 'close', deadline());
     client.close(4001, 'that is all');
     const [code, reason] = await closed;
     assert.deepEqual([code, String(reason)], [4001, 'that is all']);
 
     const second = await open();
     second.peer.close(1001, 'going away');
-    const [backCode, backReason] = await once(second.client, 'close', deadline);
+    const [backCode, backReason] = await once(second.client, 'close', deadline());
     assert.deepEqual([backCode, String(backReason)], [1001, 'going away']);
 
     const line = await sidecar.waitForLog(({ msg, path }) => msg === 'request' && path === '/chat');
@@ -117,12 +120,12 @@ for (const forwarder of forwarders) {
   test(`a client that is gone is gone for the app, and the other way round (${forwarder})`, async (t) => {
     const { sidecar, open } = await begin(t, ['--forwarder', forwarder]);
     const first = await open();
-    const gone = once(first.peer, 'close', deadline);
+    const gone = once(first.peer, 'close', deadline());
     first.client.terminate();
     assert.deepEqual((await gone)[0], 1006);
 
     const second = await open();
-    const lost = once(second.client, 'close', deadline);
+    const lost = once(second.client, 'close', deadline());
     second.peer.terminate();
     assert.deepEqual((await lost)[0], 1006);
     await eventually(async () => (await readMetrics(sidecar)).sum('connections_active') === 0, {
@@ -134,7 +137,7 @@ for (const forwarder of forwarders) {
   test(`a refusal is passed on as it is (${forwarder})`, async (t) => {
     const { sidecar, dial } = await begin(t, ['--forwarder', forwarder]);
     const client = dial('/refused');
-    const [, response] = await once(client, 'unexpected-response', deadline);
+    const [, response] = await once(client, 'unexpected-response', deadline());
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk);
     assert.deepEqual(
@@ -145,15 +148,15 @@ for (const forwarder of forwarders) {
   });
 
   test(`a silent connection outlives every time-out of requests (${forwarder})`, async (t) => {
-    const limits = ['--idle-timeout', '500ms', '--client-timeout', '500ms', '--upstream-timeout', '500ms'];
+    const limits = ['--idle-timeout', '3s', '--client-timeout', '3s', '--upstream-timeout', '3s'];
     const { sidecar, open } = await begin(t, ['--forwarder', forwarder, ...limits]);
     const { client, peer } = await open();
     const started = performance.now();
-    await eventually(() => performance.now() - started > 2000, { what: 'two silent seconds' });
-    const heard = once(client, 'message', deadline);
+    await eventually(() => performance.now() - started > 4500, { what: 'a silence longer than they' });
+    const heard = once(client, 'message', deadline());
     peer.send('still here');
     assert.equal(String((await heard)[0]), 'still here');
-    const closed = once(peer, 'close', deadline);
+    const closed = once(peer, 'close', deadline());
     client.close();
     await closed;
     await endsWell(sidecar);
@@ -165,7 +168,7 @@ test('an app that is not there is a 502 for a WebSocket, too', async (t) => {
   const sidecar = await stage.start({ upstream: await unusedPort() });
   const client = new WebSocket(`wss://127.0.0.1:${sidecar.port}/`, { ca: stage.authority.pem });
   client.on('error', () => {});
-  const [, response] = await once(client, 'unexpected-response', deadline);
+  const [, response] = await once(client, 'unexpected-response', deadline());
   assert.equal(response.statusCode, 502);
   client.terminate();
   await endsWell(sidecar);
@@ -174,10 +177,10 @@ test('an app that is not there is a 502 for a WebSocket, too', async (t) => {
 test('an upgraded connection ends with the drain time-out', async (t) => {
   const { sidecar, open } = await begin(t, ['--drain-timeout', '1s']);
   const { client, peer } = await open();
-  const ends = Promise.all([once(client, 'close', deadline), once(peer, 'close', deadline)]);
+  const ends = Promise.all([once(client, 'close', deadline()), once(peer, 'close', deadline())]);
   const started = performance.now();
   assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
   const tookMs = performance.now() - started;
-  assert.ok(tookMs > 900 && tookMs < 2500, `it took ${tookMs} ms`);
+  assert.ok(tookMs >= 990, `it took ${tookMs} ms`);
   await ends;
 });

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { data, type Field, Flag, frame, headerBlock, headers, literal, Type } from '../support/h2-frames.ts';
-import { type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder, type Recorder, response } from '../support/recorder.ts';
 import { cutRequest } from '../support/requests.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 /** `refused`: a status that is given here, or a reset, or the end of the session; never a byte at the app. */
 type Verdict = {

@@ -4,16 +4,16 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { FORWARDERS, type Forwarder, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { answerEach, createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
+import { type Forwarder, forwarders, type Lane, openLane } from '../support/stage.ts';
 import { grammarFaults, parseByAll } from './lenient-parsers.ts';
 import { VECTORS, type Vector } from './vectors.ts';
 
 const FROM_APP = 'X-From-App: 1';
 
-for (const forwarder of FORWARDERS) suite(forwarder);
+for (const forwarder of forwarders) suite(forwarder);
 
 test('the corpus holds at least 90 vectors, none twice', () => {
   const ids = VECTORS.map(({ id }) => id);

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { createRecorder, type Recorder, response } from '../support/recorder.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const SPOOFED = 'sp00fed';
 
@@ -67,14 +67,17 @@ const posts: Post[] = [];
 /** The same, but this client's TCP peer is trusted. */
 const trusting: Post[] = [];
 
+/** The connections are opened first, and some of them are asked last. */
+const patient = ['--idle-timeout', '30m', '--header-timeout', '30m'];
+
 async function openPost(forwarder: Lane['forwarder'], args: string[]): Promise<Post> {
   const app = await createRecorder(response('ok'));
-  const lane = await openLane({ forwarder, upstream: app.port, args: ['--access-log', 'off', ...args] });
+  const lane = await openLane({ forwarder, upstream: app.port, args: ['--access-log', 'off', ...patient, ...args] });
   return { app, lane, h1: await lane.connect(), h2: await connectH2({ port: lane.sidecar.port }) };
 }
 
 before(async () => {
-  for (const forwarder of FORWARDERS) {
+  for (const forwarder of forwarders) {
     posts.push(await openPost(forwarder, ['--trust-forwarded', '10.0.0.0/8', '--trust-forwarded', '::/0']));
     trusting.push(await openPost(forwarder, ['--trust-forwarded', '127.0.0.1']));
   }
@@ -132,7 +135,7 @@ function assertOurs(request: string, what: string): void {
   }
 }
 
-for (const [index, forwarder] of FORWARDERS.entries()) {
+for (const [index, forwarder] of forwarders.entries()) {
   for (const [protocol, send] of [
     ['HTTP/1.1', viaHttp1],
     ['HTTP/2', viaHttp2],

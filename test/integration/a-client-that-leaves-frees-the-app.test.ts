@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const ABORTS = 500;
 const WORKERS = 8;
@@ -79,7 +79,7 @@ function sockets(pid: number): number {
   }).length;
 }
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   for (const [what, leave] of Object.entries({ uploads: leaveUpload, downloads: leaveDownload })) {
     test(`${forwarder}: ${ABORTS} half ${what} leave nothing behind`, async () => {
       const app = await openApp();

@@ -2,13 +2,13 @@
 // app has to say.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder } from '../support/recorder.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
 const PIECE = Buffer.alloc(256 * 1024, 'x');
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   test(`${forwarder}: though it sends a chunk of one byte every few milliseconds`, async () => {
     const app = await createRecorder(async ({ socket, waitFor, write }) => {
       await waitFor('\r\n\r\n');

@@ -4,9 +4,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
-import { runToExit } from '../support/sidecar.ts';
-import { endsWell, setStage, startApp } from '../support/stage.ts';
+import { runToExit } from '../support/program.ts';
+import { setStage } from '../support/stage.ts';
 
 for (const what of ['certificate', 'key', 'client CA'] as const) {
   test(`the ${what}`, async (t) => {

@@ -3,19 +3,20 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { answerEach, createRecorder, type Recorder, type RecorderConnection } from '../support/recorder.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n';
 const get = (path: string, ...fields: string[]): string =>
   `GET ${path} HTTP/1.1\r\n${['Host: app.test', ...fields].join('\r\n')}\r\n\r\n`;
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   describe(forwarder, () => {
     let app: Recorder;
     let lane: Lane;
+    let impatient: Lane;
     let held: RecorderConnection | undefined;
     before(async () => {
       app = await createRecorder(
@@ -26,38 +27,45 @@ for (const forwarder of FORWARDERS) {
           return undefined;
         }),
       );
-      const args = ['--upstream-max-connections', '1', '--upstream-connect-timeout', '1s'];
-      lane = await openLane({ forwarder, upstream: app.port, args });
+      const open = (timeout: string) =>
+        openLane({
+          forwarder,
+          upstream: app.port,
+          args: ['--upstream-max-connections', '1', '--upstream-connect-timeout', timeout],
+        });
+      lane = await open('10m');
+      impatient = await open('1s');
     });
     after(async () => {
       await lane.close();
+      await impatient.close();
       await app.close();
     });
 
-    async function hold() {
+    async function hold(through: Lane) {
       held = undefined;
-      const client = await lane.connect();
+      const client = await through.connect();
       client.send(get('/hold'));
       const connection = await eventually(() => held, { what: 'the held request' });
       return { client, release: () => connection.write(OK) };
     }
 
     test('waits, then gives up', async () => {
-      const holding = await hold();
-      const client = await lane.connect();
+      const holding = await hold(impatient);
+      const client = await impatient.connect();
       const started = performance.now();
       client.send(get('/waits-in-vain'));
       const answer = await client.readResponse();
       assert.equal(answer.status, 503);
       assert.match(answer.headText, /error=connection_limit_reached; details=upstream_busy/);
-      assert.ok(performance.now() - started > 900);
+      assert.ok(performance.now() - started >= 995);
       holding.release();
       assert.equal((await holding.client.readResponse()).status, 200);
       assert.doesNotMatch(app.requests.join(''), /waits-in-vain/);
     });
 
     test('waits, and is served', async () => {
-      const holding = await hold();
+      const holding = await hold(lane);
       const client = await lane.connect();
       client.send(get('/waits'));
       holding.release();
@@ -65,7 +73,7 @@ for (const forwarder of FORWARDERS) {
     });
 
     test('one that left while it waited never reaches the app', async () => {
-      const holding = await hold();
+      const holding = await hold(lane);
       const gone = await lane.connect();
       gone.send(`POST /gone HTTP/1.1\r\nHost: app.test\r\n\r\n`);
       const later = await lane.connect();
@@ -83,10 +91,10 @@ for (const forwarder of FORWARDERS) {
     });
 
     test('an upgrade does not make room for one more', async () => {
-      const holding = await hold();
-      const waiting = await lane.connect();
+      const holding = await hold(impatient);
+      const waiting = await impatient.connect();
       waiting.send(get('/waits-behind-an-upgrade'));
-      const upgraded = await lane.connect();
+      const upgraded = await impatient.connect();
       upgraded.send(get('/switch', 'Connection: Upgrade', 'Upgrade: x'));
       assert.equal((await upgraded.readResponse()).status, 101);
       const answer = await waiting.readResponse();

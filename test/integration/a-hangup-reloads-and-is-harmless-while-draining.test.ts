@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { endsWell } from '../support/ended-well.ts';
 import { startGatedApp } from '../support/gated-app.ts';
-import { eventually } from '../support/poll.ts';
+import { beforePollMs, eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
-import { endsWell, serialServed, setStage } from '../support/stage.ts';
+import { serialServed, setStage } from '../support/stage.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
@@ -26,7 +27,7 @@ test('SIGHUP takes a changed pair at once, where no event would tell of it', asy
     sidecar.kill('SIGHUP');
     await eventually(async () => (await serialServed(sidecar)) === next.serial, {
       what: `the new serial, round ${round}`,
-      deadlineMs: 1000,
+      deadlineMs: beforePollMs,
     });
   }
   await endsWell(sidecar);

@@ -6,11 +6,14 @@ import { connect as connectHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { createAuthority } from '../../certs/authority.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import type { LogLine } from '../support/log-lines.ts';
 import { answerOf } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, type RawClient } from '../support/raw-client.ts';
-import type { LogLine, Sidecar } from '../support/sidecar.ts';
-import { endsWell, setStage, startApp } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { setStage } from '../support/stage.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const authority = await createAuthority();

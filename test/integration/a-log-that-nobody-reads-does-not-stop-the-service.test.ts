@@ -7,10 +7,13 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { eventually } from '../support/poll.ts';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { eventually, patienceMs } from '../support/poll.ts';
+import { repositoryRoot, rssBytes } from '../support/program.ts';
 import { connect, type RawClient } from '../support/raw-client.ts';
-import { repositoryRoot, rssBytes, type Sidecar } from '../support/sidecar.ts';
-import { readMetrics, setStage, startApp } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { setStage } from '../support/stage.ts';
 
 type Child = ChildProcessByStdio<null, Readable, Readable>;
 type Scene = { child: Child; client: RawClient; dropped(): Promise<number>; stderr(): string };
@@ -66,7 +69,7 @@ async function assertEnds({ child, client, stderr }: Scene): Promise<void> {
   await client.closed;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
-  const late = setTimeout(() => child.kill('SIGKILL'), 5000);
+  const late = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   assert.deepEqual(await exited, [0, null]);
   clearTimeout(late);
   assert.equal(stderr(), '');

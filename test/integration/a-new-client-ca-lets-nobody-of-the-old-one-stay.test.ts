@@ -12,6 +12,8 @@ import type { Duplex } from 'node:stream';
 import { describe, type TestContext, test } from 'node:test';
 import { createAuthority, type Issued } from '../../certs/authority.ts';
 import { acceptOf } from '../../src/http/websocket.ts';
+import { readMetrics } from '../support/admin.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { data, headers } from '../support/h2-frames.ts';
@@ -19,7 +21,7 @@ import { answerOf } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { createRecorder } from '../support/recorder.ts';
-import { endsWell, readMetrics, setStage } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const [one, two] = [await createAuthority({ commonName: 'one' }), await createAuthority({ commonName: 'two' })];

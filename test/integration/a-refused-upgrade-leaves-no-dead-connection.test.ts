@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
 import { answerEach, createRecorder, response } from '../support/recorder.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   test(`${forwarder}: a request after a refused upgrade`, async () => {
     const refuses = (request: string): Buffer =>
       request.startsWith('GET /up') ? response('', { status: '403 Forbidden' }) : response('ok');

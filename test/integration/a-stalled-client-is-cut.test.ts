@@ -3,16 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder } from '../support/recorder.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
 const UPLOADS = {
   'of known length': 'Content-Length: 100\r\n\r\nhalf',
   chunked: 'Transfer-Encoding: chunked\r\n\r\n64\r\nhalf',
 };
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   for (const [kind, rest] of Object.entries(UPLOADS)) {
     test(`${forwarder}: stalled in an upload ${kind}`, async () => {
       const app = await createRecorder();
@@ -44,7 +44,7 @@ for (const forwarder of FORWARDERS) {
       connection.socket.on('drain', fill);
       fill();
     });
-    const lane = await openLane({ forwarder, upstream: app.port, args: ['--client-timeout', '500ms'] });
+    const lane = await openLane({ forwarder, upstream: app.port, args: ['--client-timeout', '3s'] });
     after(async () => {
       await lane.close();
       await app.close();
@@ -55,7 +55,7 @@ for (const forwarder of FORWARDERS) {
     client.socket.pause();
     await eventually(() => app.connections[0]?.closed, {
       what: 'the end of the connection to the app',
-      deadlineMs: 8000,
+      deadlineMs: 60_000,
     });
     await lane.sidecar.waitForLog((line) => line.reason === 'client_timeout');
     client.socket.resume();

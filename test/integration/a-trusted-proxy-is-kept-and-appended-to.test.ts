@@ -2,12 +2,14 @@
 // through HTTP/1.1 and HTTP/2 and both forwarders. From an IPv6 socket, an IPv4 range must fit, too.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { endsWell } from '../support/ended-well.ts';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { eventually } from '../support/poll.ts';
+import { runToExit } from '../support/program.ts';
 import { connect } from '../support/raw-client.ts';
 import { createRecorder, type Recorder, response } from '../support/recorder.ts';
-import { runToExit, type Sidecar } from '../support/sidecar.ts';
-import { endsWell, forwarders, setStage } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 type Post = { sidecar: Sidecar; app: Recorder };
 

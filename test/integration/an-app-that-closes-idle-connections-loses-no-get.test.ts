@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
 const GETS = 10_000;
 const CLIENTS = 16;
@@ -35,7 +35,7 @@ async function openApp() {
   return { port: typeof address === 'object' && address !== null ? address.port : 0, closes: () => closes, server };
 }
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   // A small cap makes exchanges wait for a connection: then the second try must not get a used one either.
   for (const cap of [256, 4]) {
     test(`${forwarder}: ${GETS} GETs over at most ${cap} connections`, async (t) => {

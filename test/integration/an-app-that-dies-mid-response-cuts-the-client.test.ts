@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { describe, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { createRecorder } from '../support/recorder.ts';
-import { endsWell, forwarders, readMetrics, setStage } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 const get = (version = '1.1'): string => `GET / HTTP/${version}\r\nHost: localhost\r\n\r\n`;
 

@@ -2,12 +2,12 @@
 // the 100, or the first byte of a body that is sent without it, the client's own time-out runs.
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
 import { createRecorder } from '../support/recorder.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
 const EXPECTS = 'POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   const begin = async (args: readonly string[], script?: Parameters<typeof createRecorder>[0]) => {
     const app = await createRecorder(script);
     const lane = await openLane({ forwarder, upstream: app.port, args });

@@ -6,13 +6,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { acceptOf } from '../../src/http/websocket.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { data, headers } from '../support/h2-frames.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, setStage } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const AGE = ['--max-connection-age', '1s'];

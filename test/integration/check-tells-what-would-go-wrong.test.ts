@@ -6,9 +6,11 @@ import { writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { needs } from '../support/needs.ts';
-import { repositoryRoot, runToExit } from '../support/sidecar.ts';
-import { endsWell, type Stage, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { repositoryRoot, runToExit } from '../support/program.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 
 const dayMs = 86_400_000;
 

@@ -2,10 +2,13 @@
 // makes room again; connections that never say a word count, and end at the handshake time-out.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, readMetrics, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 async function begin(t: TestContext, args: string[]): Promise<Sidecar> {
   const stage = await setStage(t);

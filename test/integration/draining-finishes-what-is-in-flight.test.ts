@@ -5,14 +5,20 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { startApp } from '../support/app.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { forwarders, setStage, startApp } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+/** Every other limit that could end a connection, or the drain, lies beyond the patience of a test. */
+const noLimits = ['drain', 'idle', 'header', 'handshake', 'client', 'upstream', 'upstream-idle'].flatMap((of) => [
+  `--${of}-timeout`,
+  '30m',
+]);
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 
 /** SIGTERM, and until the port refuses: from then on the sidecar drains. */
@@ -29,11 +35,9 @@ async function drain(sidecar: Sidecar): Promise<void> {
   await eventually(refuses, { what: 'new connections to be refused' });
 }
 
-async function assertEnds(sidecar: Sidecar, withinMs: number): Promise<void> {
-  const started = performance.now();
-  assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
-  const tookMs = performance.now() - started;
-  assert.ok(tookMs < withinMs, `the exit took ${tookMs} ms`);
+/** The exit comes, although no time-out is near: whatever it waited for is over. */
+async function assertEnds(sidecar: Sidecar): Promise<void> {
+  assert.deepEqual(await sidecar.end(), { code: 0, signal: null });
   assert.equal(sidecar.stderr, '');
   const states = sidecar.logs.filter(({ msg }) => msg === 'state').map(({ state }) => state);
   assert.deepEqual(states, ['ready', 'draining', 'stopped']);
@@ -43,7 +47,7 @@ for (const forwarder of forwarders) {
   test(`an answer whose head is still to come says Connection: close (${forwarder})`, async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const client = await connect({ port: sidecar.port });
     client.send(get('/'));
     const { response } = await app.waitFor(1);
@@ -53,13 +57,13 @@ for (const forwarder of forwarders) {
     assert.deepEqual([answer.status, answer.body.toString(), answer.complete], [200, 'the answer', true]);
     assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
     assert.deepEqual(await client.closed, { hadError: false });
-    await assertEnds(sidecar, 1500);
+    await assertEnds(sidecar);
   });
 
   test(`a download is finished (${forwarder})`, async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const sent = randomBytes(8 << 20);
     const half = sent.length / 2;
     for (const framing of ['length', 'chunked'] as const) {
@@ -71,18 +75,18 @@ for (const forwarder of forwarders) {
       await client.waitFor((received) => received.length > half / 2);
       if (framing === 'chunked') await drain(sidecar);
       response.end(sent.subarray(half));
-      const answer = await client.readResponse({ deadlineMs: 20_000 });
+      const answer = await client.readResponse({ deadlineMs: 60_000 });
       assert.deepEqual([answer.framing, answer.complete, sha256(answer.body)], [framing, true, sha256(sent)]);
       if (framing === 'length') client.end();
       await client.closed;
     }
-    await assertEnds(sidecar, 1500);
+    await assertEnds(sidecar);
   });
 
   test(`an upload is finished and answered (${forwarder})`, async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const client = await connect({ port: sidecar.port });
     const sent = randomBytes(4 << 20);
     client.send(`POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${sent.length}\r\n\r\n`);
@@ -98,14 +102,14 @@ for (const forwarder of forwarders) {
     assert.deepEqual([answer.status, answer.body.toString()], [200, sha256(sent)]);
     assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
     assert.deepEqual(await client.closed, { hadError: false });
-    await assertEnds(sidecar, 1500);
+    await assertEnds(sidecar);
   });
 }
 
 test('idle connections are closed at once, while others are still served', async (t) => {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const fresh = await connect({ port: sidecar.port });
   const used = await connect({ port: sidecar.port });
   used.send(get('/now'));
@@ -113,25 +117,23 @@ test('idle connections are closed at once, while others are still served', async
   const busy = await connect({ port: sidecar.port });
   busy.send(get('/'));
   const { response } = await app.waitFor(1);
-  const started = performance.now();
   await drain(sidecar);
   assert.deepEqual(await fresh.closed, { hadError: false });
   assert.deepEqual(await used.closed, { hadError: false });
-  assert.ok(performance.now() - started < 1000, 'idle connections were kept');
   assert.equal(busy.ended, false);
   response.end('done');
   assert.equal((await busy.readResponse()).body.toString(), 'done');
   await busy.closed;
-  await assertEnds(sidecar, 1500);
+  await assertEnds(sidecar);
 });
 
 test('without connections the exit is immediate', async (t) => {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    const sidecar = await stage.start({ upstream: app.port });
+    const sidecar = await stage.start({ upstream: app.port, args: noLimits });
     sidecar.kill(signal);
-    await assertEnds(sidecar, 1000);
+    await assertEnds(sidecar);
     assert.equal((await sidecar.waitForLog('stopping')).signal, signal);
   }
 });
@@ -139,7 +141,7 @@ test('without connections the exit is immediate', async (t) => {
 test('pipelined requests: the one in flight is answered with Connection: close, the next ones never half', async (t) => {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const client = await connect({ port: sidecar.port });
   client.send(get('/first') + get('/now') + get('/now'));
   const { response } = await app.waitFor(1);
@@ -150,13 +152,13 @@ test('pipelined requests: the one in flight is answered with Connection: close, 
   assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
   await client.closed;
   assert.equal(client.unread.length, 0);
-  await assertEnds(sidecar, 1500);
+  await assertEnds(sidecar);
 });
 
 test('a hundred idle clients that send at the very moment get a whole answer or not a byte', async (t) => {
   const stage = await setStage(t);
   const app = await startApp(t, (_, response) => response.end('x'.repeat(1000)));
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const clients = await Promise.all(Array.from({ length: 100 }, () => connect({ port: sidecar.port })));
   for (const client of clients.slice(0, 50)) client.send(get('/'));
   sidecar.kill('SIGTERM');
@@ -170,7 +172,7 @@ test('a hundred idle clients that send at the very moment get a whole answer or 
     }),
   );
   assert.ok(!outcomes.includes('half'), outcomes.join(' '));
-  await assertEnds(sidecar, 2500);
+  await assertEnds(sidecar);
 });
 
 /** Passes the client's first bytes on, and the rest when it is told to: a handshake that takes its time. */
@@ -215,7 +217,7 @@ async function startSlowWire(
 test('a handshake that has begun is finished, and its first request answered', async (t) => {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const wire = await startSlowWire(sidecar.port, 100);
   t.after(() => wire.close());
   const connecting = connect({ port: wire.port });
@@ -233,7 +235,7 @@ test('a handshake that has begun is finished, and its first request answered', a
   response.end();
   await other.closed;
   await client.closed;
-  await assertEnds(sidecar, 2500);
+  await assertEnds(sidecar);
 });
 
 for (const [how, leave] of [
@@ -243,9 +245,9 @@ for (const [how, leave] of [
   test(`a client that left in the middle of its handshake, ${how}, does not hold the exit up`, async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port });
+    const sidecar = await stage.start({ upstream: app.port, args: noLimits });
     await leave(sidecar.port);
-    assert.deepEqual(await sidecar.stop('SIGTERM', 3000), { code: 0, signal: null });
+    assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
   });
 }
 

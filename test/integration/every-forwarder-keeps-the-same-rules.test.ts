@@ -8,9 +8,9 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { data, type Field, headers, rstStream } from '../support/h2-frames.ts';
-import { type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { answerEach, createRecorder, type Recorder } from '../support/recorder.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 

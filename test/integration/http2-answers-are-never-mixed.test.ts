@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { Setting, windowUpdate } from '../support/h2-frames.ts';
-import { openLane } from '../support/lane.ts';
 import { answerEach, createRecorder, response } from '../support/recorder.ts';
+import { openLane } from '../support/stage.ts';
 
 test('a stalled answer is untouched by those that come after it, on the connections that were idle before', async (t) => {
   const large = randomBytes(1 << 20);

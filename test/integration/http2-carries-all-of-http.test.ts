@@ -8,9 +8,9 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { Code, data, type Field, headers, Setting, windowUpdate } from '../support/h2-frames.ts';
-import { type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder, type RecorderConnection } from '../support/recorder.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 const MAX_GROWTH = 64 << 20;
 const BLOCK = randomBytes(1 << 20);

@@ -7,10 +7,9 @@ import { after, before, describe, test } from 'node:test';
 import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf, type H2Client, type H2Stream } from '../support/h2-client.ts';
 import { Code, data, goaway, headers, rstStream, Setting, Type, windowUpdate } from '../support/h2-frames.ts';
-import { type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
-import { setStage } from '../support/stage.ts';
+import { type Lane, openLane, setStage } from '../support/stage.ts';
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
 const at = (path: string): ReturnType<typeof fieldsOf> => fieldsOf({ ':path': path });
@@ -58,7 +57,7 @@ before(async () => {
   lane = await openLane({
     forwarder: 'wire',
     upstream: app.port,
-    args: ['--client-timeout', '1s', '--idle-timeout', '2s', '--upstream-timeout', '1s'],
+    args: ['--client-timeout', '3s', '--idle-timeout', '3s', '--upstream-timeout', '3s'],
   });
 });
 
@@ -143,7 +142,7 @@ describe('a client that leaves', () => {
       const id = client.request(at(path));
       const connection = await atApp(path);
       client.send(rstStream(id, code));
-      await connection.waitForClose(1000);
+      await connection.waitForClose();
     });
 
     test(`a download that it resets with code ${code} closes the app's connection`, async (t) => {
@@ -153,7 +152,7 @@ describe('a client that leaves', () => {
       const connection = await atApp(path);
       await client.until(() => client.stream(id).bytes > 100_000, 'the first bytes');
       client.send(rstStream(id, code));
-      await connection.waitForClose(1000);
+      await connection.waitForClose();
     });
 
     test(`an upload that it resets with code ${code} closes the app's connection, and is never ended there`, async (t) => {
@@ -164,7 +163,7 @@ describe('a client that leaves', () => {
       const connection = await atApp(path);
       await connection.waitFor('half');
       client.send(rstStream(id, code));
-      await connection.waitForClose(1000);
+      await connection.waitForClose();
       assert.doesNotMatch(connection.received.toString('latin1'), /\r\n0\r\n\r\n$/);
     });
   }
@@ -181,7 +180,7 @@ describe('a client that leaves', () => {
       if (how === 'RST') client.raw.reset();
       else if (how === 'FIN') client.destroy();
       else client.raw.end(goaway());
-      for (const connection of connections) await connection.waitForClose(2000);
+      for (const connection of connections) await connection.waitForClose();
     });
   }
 
@@ -215,7 +214,7 @@ describe('a client that stalls', { concurrency: true }, () => {
     const stream = await client.over(id);
     assert.equal(client.status(id), 408);
     assert.ok(stream.ended);
-    await connection.waitForClose(1000);
+    await connection.waitForClose();
     const next = client.request(at('/ok'));
     await client.over(next);
     assert.equal(client.status(next), 200, 'the session goes on');
@@ -251,8 +250,11 @@ describe('a client that stalls', { concurrency: true }, () => {
   });
 
   test('a slow reader that goes on reading is not cut', async (t) => {
+    // Each pause is far shorter than the time-out, and all of them together are longer.
+    const stage = await setStage(t);
+    const sidecar = await stage.start({ upstream: app.port, args: ['--client-timeout', '5s'] });
     const client = await connectH2({
-      port: lane.sidecar.port,
+      port: sidecar.port,
       settings: [[Setting.initialWindowSize, 0]],
       refill: false,
     });
@@ -263,7 +265,7 @@ describe('a client that stalls', { concurrency: true }, () => {
       const had = client.stream(id).bytes;
       client.send(windowUpdate(id, LARGE.length / 16));
       await client.until(() => client.stream(id).bytes === had + LARGE.length / 16, 'a sixteenth');
-      await eventually(settled(150), { what: 'a pause' });
+      await eventually(settled(350), { what: 'a pause' });
     }
     // Its window ends with the body; the end itself may need one that is open.
     assert.notEqual(client.stream(id).reset, Code.noError);
@@ -274,7 +276,7 @@ describe('a client that stalls', { concurrency: true }, () => {
   test('a client that waits, and answers pings, is left alone for longer than --client-timeout', async (t) => {
     const stage = await setStage(t);
     const gated = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: gated.port, args: ['--client-timeout', '500ms'] });
+    const sidecar = await stage.start({ upstream: gated.port, args: ['--client-timeout', '2s'] });
     const client = await connectH2({ port: sidecar.port });
     t.after(() => client.destroy());
     const id = client.request(at('/'));
@@ -311,7 +313,7 @@ describe('the end of a session', { concurrency: true }, () => {
     const client = await open(t);
     const id = client.request(at('/endless'));
     const began = performance.now();
-    await client.until(() => performance.now() - began > 2600, 'more than --idle-timeout');
+    await client.until(() => performance.now() - began > 4000, 'more than --idle-timeout');
     assert.deepEqual([client.goaway, client.stream(id).reset], [undefined, undefined]);
   });
 
@@ -331,8 +333,8 @@ describe('the end of a session', { concurrency: true }, () => {
     const upload = await gated.waitFor(2);
     await client.until(() => client.stream(down).bytes > 0, 'the download to begin');
     sidecar.kill('SIGTERM');
-    await client.until(() => client.goaway === Code.noError, 'GOAWAY', 1000);
-    await idle.until(() => idle.ended && idle.goaway === Code.noError, 'the end of the idle session', 1000);
+    await client.until(() => client.goaway === Code.noError, 'GOAWAY');
+    await idle.until(() => idle.ended && idle.goaway === Code.noError, 'the end of the idle session');
     const late = client.request(at('/late'));
     client.send(data(up, 'done', true));
     await eventually(() => upload.request.complete, { what: 'the upload' });

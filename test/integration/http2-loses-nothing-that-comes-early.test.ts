@@ -6,10 +6,12 @@ import { createServer as createH2Server, type Http2Server } from 'node:http2';
 import type { AddressInfo, Server } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { acceptOf } from '../../src/http/websocket.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { data, Flag, frame, headerBlock, headers, Type } from '../support/h2-frames.ts';
 import { eventually } from '../support/poll.ts';
-import { endsWell, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const POST = fieldsOf({ ':method': 'POST', te: 'trailers' });
 const CONNECT = fieldsOf({ ':method': 'CONNECT', ':protocol': 'websocket', 'sec-websocket-version': '13' });

@@ -3,12 +3,13 @@
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { endsWell } from '../support/ended-well.ts';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { data, headers, Setting, windowUpdate } from '../support/h2-frames.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder } from '../support/recorder.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, setStage } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const EXPECT = fieldsOf({ ':method': 'POST', expect: '100-continue', 'content-length': '4' });
 

@@ -3,10 +3,13 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain, type RawClient } from '../support/raw-client.ts';
-import { endsWell, forwarders, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 const request = (method: string, path: string, more = ''): string =>
   `${method} ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;

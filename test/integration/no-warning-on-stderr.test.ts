@@ -2,9 +2,11 @@
 // stops. TEST_NODE24 names the binary of a newer Node, which deprecates more.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
-import { endsWell, forwarders, serialServed, setStage, startApp } from '../support/stage.ts';
+import { forwarders, serialServed, setStage } from '../support/stage.ts';
 
 const nodes: [name: string, path: string | undefined][] = [
   ['this Node', undefined],

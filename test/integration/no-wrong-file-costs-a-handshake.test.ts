@@ -8,10 +8,14 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createAuthority, type Issued } from '../../certs/authority.ts';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import type { LogLine } from '../support/log-lines.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
-import type { LogLine, Sidecar } from '../support/sidecar.ts';
-import { endsWell, readMetrics, type Stage, setStage, startApp } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 
 const dayMs = 86_400_000;
 /** Between two visitors, so that they do not take the machine. */

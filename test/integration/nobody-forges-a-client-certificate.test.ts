@@ -6,9 +6,11 @@ import { connect as connectHttp2 } from 'node:http2';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createAuthority } from '../../certs/authority.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { answerOf } from '../support/node-h2-client.ts';
 import { connect } from '../support/raw-client.ts';
-import { endsWell, forwarders, setStage, startApp } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 const authority = await createAuthority();
 const { chain: cert, key } = await authority.issue({ usage: 'client', commonName: 'web' });

@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
 import { cutRequest } from '../support/requests.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 type Case = {
   name: string;
@@ -80,7 +80,7 @@ const CASES: Case[] = [
   },
 ];
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   describe(forwarder, () => {
     let app: Recorder;
     let lane: Lane;

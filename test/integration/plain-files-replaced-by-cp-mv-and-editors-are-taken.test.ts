@@ -6,9 +6,12 @@ import { appendFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promi
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import type { Issued } from '../../certs/authority.ts';
-import { eventually } from '../support/poll.ts';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { beforePollMs, eventually } from '../support/poll.ts';
 import type { Sidecar } from '../support/sidecar.ts';
-import { endsWell, readMetrics, type Stage, serialServed, setStage, startApp } from '../support/stage.ts';
+import { type Stage, serialServed, setStage } from '../support/stage.ts';
 
 type Files = { cert: string; key: string };
 type Scene = { stage: Stage; files: Files; next: Issued; sidecar: Sidecar };
@@ -25,7 +28,7 @@ async function begin(t: TestContext, files?: (stage: Stage) => Promise<Files>): 
   return { stage, files: chosen, next: await stage.issue(), sidecar };
 }
 
-async function assertTaken({ sidecar, next }: Scene, deadlineMs = 2000): Promise<void> {
+async function assertTaken({ sidecar, next }: Scene, deadlineMs = beforePollMs): Promise<void> {
   await eventually(async () => (await serialServed(sidecar)) === next.serial, { what: 'the new serial', deadlineMs });
   assert.equal((await readMetrics(sidecar)).sum('certificate_disk_differs'), 0);
   await endsWell(sidecar);
@@ -163,7 +166,7 @@ test('a relative path is read from the working directory', async (t) => {
   await stage.volume.write(stage.files(next));
   await eventually(async () => (await serialServed(sidecar)) === next.serial, {
     what: 'the new serial',
-    deadlineMs: 2000,
+    deadlineMs: beforePollMs,
   });
   await endsWell(sidecar);
 });

@@ -2,12 +2,15 @@
 // gets further than it may: no other place to go to, no field of its own, no second request.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
+import { runToExit } from '../support/program.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { createRecorder, type Recorder, response } from '../support/recorder.ts';
 import { type RawResponse, valuesOf } from '../support/response.ts';
-import { runToExit, type Sidecar } from '../support/sidecar.ts';
-import { endsWell, forwarders, readMetrics, setStage } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 type Post = { sidecar: Sidecar; app: Recorder };
 

@@ -2,9 +2,12 @@
 // while: nothing fails, and soon after the last swap the newest certificate is what new clients see.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { eventually } from '../support/poll.ts';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { beforePollMs, eventually } from '../support/poll.ts';
 import { connect, type RawClient } from '../support/raw-client.ts';
-import { endsWell, forwarders, readMetrics, serialServed, setStage, startApp } from '../support/stage.ts';
+import { forwarders, serialServed, setStage } from '../support/stage.ts';
 
 const swaps = 50;
 const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -62,7 +65,7 @@ for (const forwarder of forwarders) {
     }
     await eventually(async () => over || (await serialServed(sidecar)) === known.at(-1), {
       what: 'the newest serial after the last swap',
-      deadlineMs: 2000,
+      deadlineMs: beforePollMs,
     });
     over = true;
     await load;
@@ -93,7 +96,7 @@ test('every swap of a slow sequence is served within two seconds, and logged wit
     await stage.volume.write(stage.files(next));
     await eventually(async () => (await serialServed(sidecar)) === next.serial, {
       what: 'the new serial',
-      deadlineMs: 2000,
+      deadlineMs: beforePollMs,
     });
     const line = await sidecar.waitForLog(
       ({ msg, serial }) => msg === 'certificate reloaded' && serial === next.serial.toLowerCase(),

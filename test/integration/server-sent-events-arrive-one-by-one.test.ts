@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { FORWARDERS, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder } from '../support/recorder.ts';
+import { forwarders, openLane } from '../support/stage.ts';
 
 const FRAMINGS = {
   'until the end of the connection': { field: '', frame: (event: string) => event },
@@ -15,11 +15,11 @@ const FRAMINGS = {
   },
 };
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   for (const [name, { field, frame }] of Object.entries(FRAMINGS)) {
     test(`${forwarder}: a stream ${name}`, async () => {
       const app = await createRecorder();
-      const lane = await openLane({ forwarder, upstream: app.port, args: ['--upstream-timeout', '500ms'] });
+      const lane = await openLane({ forwarder, upstream: app.port, args: ['--upstream-timeout', '3s'] });
       after(async () => {
         await lane.close();
         await app.close();
@@ -36,7 +36,7 @@ for (const forwarder of FORWARDERS) {
         assert.equal(client.received.includes(`data: ${n + 1}`), false);
       }
       // Longer than --upstream-timeout.
-      const until = performance.now() + 1200;
+      const until = performance.now() + 4500;
       await eventually(() => client.ended || performance.now() > until, { what: 'a silence' });
       assert.equal(client.ended, false);
       connection.write(frame('data: late\n\n'));

@@ -7,12 +7,17 @@ import { type AddressInfo, connect as connectTcp, createServer } from 'node:net'
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Issued, LeafKeyType } from '../../certs/authority.ts';
+import { askAdmin, readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import type { LogLine } from '../support/log-lines.ts';
 import { openH2Client } from '../support/node-h2-client.ts';
-import { eventually } from '../support/poll.ts';
+import { beforePollMs, eventually } from '../support/poll.ts';
+import { runToExit } from '../support/program.ts';
 import { type ConnectOptions, connect, connectPlain } from '../support/raw-client.ts';
 import { createSecretVolume } from '../support/secret-volume.ts';
-import { type LogLine, runToExit, type Sidecar } from '../support/sidecar.ts';
-import { askAdmin, endsWell, readMetrics, type Stage, setStage, startApp } from '../support/stage.ts';
+import type { Sidecar } from '../support/sidecar.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 
 type Scene = { stage: Stage; upstream: number; issue(dns: string[], keyType?: LeafKeyType): Promise<Issued> };
 
@@ -129,7 +134,7 @@ test('each pair is rotated and broken for itself, and labels its own metrics', a
   const next = await scene.issue(['b.example', 'c.example']);
   await second.write(stage.files(next));
   const taken = async (): Promise<boolean> => (await shown(sidecar, 'c.example')) === next.serial;
-  await eventually(taken, { what: 'the new second pair, with its new name', deadlineMs: 12_000 });
+  await eventually(taken, { what: 'the new second pair, with its new name' });
   assert.equal(await shown(sidecar, 'b.example'), next.serial);
   assert.equal(await shown(sidecar, 'a.example'), pairs[0]?.serial);
   const metrics = await readMetrics(sidecar);
@@ -167,7 +172,10 @@ for (const [what, content] of [
     assert.equal(await shown(sidecar, 'two.example'), two.serial);
     const next = await scene.issue(['one.example']);
     await volume.write({ 'one.pem': content(next), 'two.pem': content(two) });
-    await eventually(async () => (await shown(sidecar, '')) === next.serial, { what: 'the next', deadlineMs: 2000 });
+    await eventually(async () => (await shown(sidecar, '')) === next.serial, {
+      what: 'the next',
+      deadlineMs: beforePollMs,
+    });
     await endsWell(sidecar);
   });
 }
@@ -329,14 +337,14 @@ test('a certificate that ends while it is served is told of, and another one for
   const scene = await begin(t);
   const { stage } = scene;
   const rsa = await scene.issue(['both.example'], 'rsa');
-  const notAfter = new Date(Math.ceil(Date.now() / 1000) * 1000 + 4000);
+  const notAfter = new Date(Math.ceil(Date.now() / 1000) * 1000 + 10_000);
   const ecdsa = await stage.authority.issue({ dns: ['both.example'], notAfter });
   const alone = await stage.authority.issue({ dns: ['alone.example'], notAfter });
   const { made, options } = await volumes(scene, [ecdsa, rsa, alone]);
   const sidecar = await stage.start({ upstream: scene.upstream, ...options });
   assert.equal(await shown(sidecar, 'both.example'), ecdsa.serial);
   const ended = ({ msg }: LogLine): boolean => msg === 'the certificate that is served is outside its dates';
-  await eventually(() => sidecar.logs.filter(ended).length === 2, { what: 'two lines', deadlineMs: 20_000 });
+  await eventually(() => sidecar.logs.filter(ended).length === 2, { what: 'two lines', deadlineMs: 60_000 });
   const names = [made[0]?.path('tls.crt'), made[2]?.path('tls.crt')];
   assert.deepEqual(new Set(sidecar.logs.filter(ended).map(({ name }) => name)), new Set(names));
   for (const name of ['both.example', 'unknown.example', ''])
@@ -350,7 +358,7 @@ test('a ClientHello that comes byte by byte is read, a cut one is counted, and n
   const scene = await begin(t);
   const pairs = [await scene.issue(['first.example']), await scene.issue(['second.example'], 'rsa')];
   const { options } = await volumes(scene, pairs);
-  const args = [...options.args, '--handshake-timeout', '2s'];
+  const args = [...options.args, '--handshake-timeout', '8s'];
   const sidecar = await scene.stage.start({ upstream: scene.upstream, ...options, args });
   const slow = createServer((client) => {
     const server = connectTcp({ port: sidecar.port, host: '127.0.0.1', noDelay: true });

@@ -6,8 +6,8 @@ import { createServer, type Socket } from 'node:net';
 import { after, test } from 'node:test';
 import { connect } from 'node:tls';
 import { mostGrowth } from '../support/growth.ts';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const BYTES = Number(process.env.SLOW_MIB ?? 256) * 1024 * 1024;
 /** Of 12 KiB: what sockets and TLS may hold, several times over. */
@@ -116,7 +116,7 @@ function assertGrowth({ sidecar }: Lane, peak: number, base: number): void {
 const WARM = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok';
 const isWarm = (head: string): boolean => head.startsWith('GET /warm');
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   test(`${forwarder}: a slow reader of ${BYTES / 1024 / 1024} MiB`, async () => {
     let source: Socket | undefined;
     const app = await openApp((socket, head) => {

@@ -6,8 +6,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { runToExit } from '../support/sidecar.ts';
-import { endsWell, type Stage, setStage, startApp } from '../support/stage.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { runToExit } from '../support/program.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 
 type Start = {
   what: string;

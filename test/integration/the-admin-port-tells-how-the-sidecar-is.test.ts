@@ -4,9 +4,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createAuthority } from '../../certs/authority.ts';
+import { askAdmin, readMetrics } from '../support/admin.ts';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
-import { askAdmin, endsWell, readMetrics, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 test('the routes, and what is none', async (t) => {
   const stage = await setStage(t);
@@ -126,11 +129,11 @@ test('readiness follows the app, a line a check; startup and liveness do not', a
   assert.match(body, /^failed app: /m);
   for (let round = 0; round < 2; round += 1) {
     const app = await startApp(t, (_, response) => response.end('the app'), port);
-    await eventually(async () => (await ready()) === 200, { what: 'readiness', deadlineMs: 2500 });
+    await eventually(async () => (await ready()) === 200, { what: 'readiness' });
     assert.match((await askAdmin(sidecar, '/readyz')).body, /^ok app: /m);
     app.close();
     app.closeAllConnections();
-    await eventually(async () => (await ready()) === 503, { what: 'unreadiness', deadlineMs: 2500 });
+    await eventually(async () => (await ready()) === 503, { what: 'unreadiness' });
     assert.equal((await askAdmin(sidecar, '/startupz')).status, 200);
     assert.equal((await askAdmin(sidecar, '/livez')).status, 200);
   }

@@ -5,10 +5,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { askAdmin } from '../support/admin.ts';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
-import { askAdmin, endsWell, forwarders, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 const get = 'GET /page HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
@@ -16,13 +19,13 @@ for (const forwarder of forwarders) {
   test(`502 at first, 200 later, on one connection (${forwarder})`, async (t) => {
     const stage = await setStage(t);
     const port = await unusedPort();
-    const sidecar = await stage.start({ upstream: port, args: ['--forwarder', forwarder] });
+    // The 502 is no time-out: they lie beyond the patience of this test.
+    const limits = ['--upstream-connect-timeout', '10m', '--upstream-timeout', '20m'];
+    const sidecar = await stage.start({ upstream: port, args: ['--forwarder', forwarder, ...limits] });
     const client = await connect({ port: sidecar.port });
 
-    const asked = performance.now();
     client.send(get);
     const refused = await client.readResponse();
-    assert.ok(performance.now() - asked < 1000);
     assert.equal(refused.status, 502);
     assert.deepEqual(valuesOf(refused.headers, 'proxy-status'), [
       'tls-sidecar; error=connection_refused; details=upstream_refused',

@@ -2,9 +2,10 @@
 // answer before it, and a client may want to see that answer first.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { endsWell } from '../support/ended-well.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { connect } from '../support/raw-client.ts';
-import { endsWell, forwarders, setStage } from '../support/stage.ts';
+import { forwarders, setStage } from '../support/stage.ts';
 
 for (const forwarder of forwarders) {
   for (const framing of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {

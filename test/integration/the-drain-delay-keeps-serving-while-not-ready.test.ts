@@ -2,11 +2,12 @@
 // first. It is skipped when the app is gone, because then there is nobody to serve for.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { askAdmin, readMetrics } from '../support/admin.ts';
 import { startGatedApp } from '../support/gated-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
-import { askAdmin, readMetrics, setStage } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const getNow = 'GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
@@ -14,18 +15,16 @@ describe('the drain delay', { concurrency: 4 }, () => {
   test('new and old connections are served, /readyz says no, and the exit comes after it', async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '2s', '--drain-timeout', '10s'] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s', '--drain-timeout', '30m'] });
     const old = await connect({ port: sidecar.port });
     assert.equal((await askAdmin(sidecar, '/readyz')).status, 200);
     const started = performance.now();
     sidecar.kill('SIGTERM');
     await eventually(async () => (await askAdmin(sidecar, '/readyz')).status === 503, { what: 'a 503 of /readyz' });
-    assert.ok(performance.now() - started < 1000, '/readyz took its time');
     assert.match((await askAdmin(sidecar, '/readyz')).body, /draining/);
     assert.equal((await askAdmin(sidecar, '/livez')).status, 200);
     assert.equal((await readMetrics(sidecar)).sum('draining'), 1);
-    let served = 0;
-    while (performance.now() - started < 1500) {
+    for (let round = 0; round < 5; round += 1) {
       old.send(getNow);
       const answer = await old.readResponse();
       assert.equal(answer.body.toString(), 'now');
@@ -35,52 +34,69 @@ describe('the drain delay', { concurrency: 4 }, () => {
       assert.equal((await fresh.readResponse()).body.toString(), 'now');
       fresh.end();
       await fresh.closed;
-      served += 1;
     }
-    assert.ok(served > 0);
     assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
     const tookMs = performance.now() - started;
-    assert.ok(tookMs >= 1900 && tookMs < 4000, `it took ${tookMs} ms`);
+    assert.ok(tookMs >= 7990, `it took ${tookMs} ms`);
     assert.deepEqual(await old.closed, { hadError: false });
   });
 
   test('it is skipped when the app is gone', async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s', '--drain-timeout', '10s'] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '10m', '--drain-timeout', '20m'] });
     app.close();
-    const started = performance.now();
     assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
-    assert.ok(performance.now() - started < 1500);
   });
 
   test('it is skipped when the app is gone since a moment ago, whatever a probe was told before', async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s', '--drain-timeout', '10s'] });
+    const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '10m', '--drain-timeout', '20m'] });
     assert.equal((await askAdmin(sidecar, '/readyz')).status, 200);
     app.close();
-    const started = performance.now();
     assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
-    assert.ok(performance.now() - started < 1500);
   });
 
-  test('it counts into the drain time-out, and a second signal ends it', async (t) => {
+  test('it counts into the drain time-out', async (t) => {
     const stage = await setStage(t);
     const app = await startGatedApp(t);
-    const args = ['--drain-delay', '1s', '--drain-timeout', '1500ms'];
-    const sidecar = await stage.start({ upstream: app.port, args });
-    const client = await connect({ port: sidecar.port });
-    client.send('GET /hangs HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await app.waitFor(1);
+    const begin = async (...args: string[]) => {
+      const sidecar = await stage.start({ upstream: app.port, args });
+      const client = await connect({ port: sidecar.port });
+      client.send('GET /hangs HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return sidecar;
+    };
+    // Were it added to the time-out, the first would end long after the second.
+    const both = await Promise.all([
+      begin('--drain-delay', '4s', '--drain-timeout', '5s'),
+      begin('--drain-timeout', '7s'),
+    ]);
+    await app.waitFor(2);
     const started = performance.now();
-    assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
-    const tookMs = performance.now() - started;
-    assert.ok(tookMs >= 1400 && tookMs < 4000, `it took ${tookMs} ms`);
+    const ends: string[] = [];
+    const [first, second] = both.map((sidecar, at) =>
+      sidecar.stop().then((exit) => {
+        ends.push(['with a delay', 'without'][at] as string);
+        return { exit, tookMs: performance.now() - started };
+      }),
+    );
+    assert.deepEqual((await first)?.exit, { code: 0, signal: null });
+    assert.deepEqual((await second)?.exit, { code: 0, signal: null });
+    assert.deepEqual(ends, ['with a delay', 'without']);
+    assert.ok(Number((await first)?.tookMs) >= 4990);
+  });
 
-    const other = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s'] });
-    other.kill('SIGTERM');
-    await other.waitForLog(({ state }) => state === 'draining');
-    assert.deepEqual(await other.stop('SIGTERM', 2000), { code: 1, signal: null });
+  test('a second signal ends it', async (t) => {
+    const stage = await setStage(t);
+    const app = await startGatedApp(t);
+    const sidecar = await stage.start({
+      upstream: app.port,
+      args: ['--drain-delay', '10m', '--drain-timeout', '20m'],
+      expect: { exit: { code: 1, signal: null } },
+    });
+    sidecar.kill('SIGTERM');
+    await sidecar.waitForLog(({ state }) => state === 'draining');
+    assert.deepEqual(await sidecar.stop(), { code: 1, signal: null });
   });
 });

@@ -4,8 +4,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp } from 'node:net';
 import { describe, test } from 'node:test';
+import { readMetrics } from '../support/admin.ts';
+import { startApp } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { connect } from '../support/raw-client.ts';
-import { endsWell, readMetrics, setStage, startApp } from '../support/stage.ts';
+import { setStage } from '../support/stage.ts';
 
 const X25519MLKEM768 = 0x11ec;
 const X25519 = 0x001d;

@@ -6,10 +6,14 @@ import { mkdir, rm } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { eventually } from '../support/poll.ts';
+import { askAdminAt } from '../support/admin.ts';
+import { startApp, unusedPort } from '../support/app.ts';
+import { endsWell } from '../support/ended-well.ts';
+import { beforePollMs, eventually } from '../support/poll.ts';
+import { runToExit } from '../support/program.ts';
 import { createSecretVolume } from '../support/secret-volume.ts';
-import { runToExit, type SidecarOptions, startSidecar } from '../support/sidecar.ts';
-import { askAdminAt, endsWell, type Stage, serialServed, setStage, startApp, unusedPort } from '../support/stage.ts';
+import { type SidecarOptions, startSidecar } from '../support/sidecar.ts';
+import { type Stage, serialServed, setStage } from '../support/stage.ts';
 
 type Scene = { stage: Stage; port: number; admin: number; args: string[]; options: SidecarOptions };
 
@@ -60,7 +64,7 @@ for (const [what, prepare] of Object.entries(sources)) {
     const { stage, port, admin, options } = await begin(t);
     const bring = await prepare(stage);
     const starting = startSidecar(options);
-    await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503', deadlineMs: 10_000 });
+    await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503' });
     assert.equal(await isOpen(port), false);
     assert.equal((await askAdminAt(admin, '/readyz')).status, 503);
     assert.equal((await askAdminAt(admin, '/livez')).status, 200);
@@ -79,7 +83,7 @@ for (const [what, prepare] of Object.entries(sources)) {
     await stage.volume.write(stage.files(next));
     await eventually(async () => (await serialServed(sidecar)) === next.serial, {
       what: 'a rotation',
-      deadlineMs: 2000,
+      deadlineMs: beforePollMs,
     });
     await endsWell(sidecar);
   });
@@ -93,7 +97,7 @@ test('of several pairs the first that comes is served, and the others when they 
   const volume = await createSecretVolume(late);
   const pair = ['--cert', volume.path('tls.crt'), '--key', volume.path('tls.key')];
   const starting = startSidecar({ args: [...args, ...pair] });
-  await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503', deadlineMs: 10_000 });
+  await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503' });
   const second = await stage.issue();
   await volume.write(stage.files(second));
   const sidecar = await starting;
@@ -101,7 +105,7 @@ test('of several pairs the first that comes is served, and the others when they 
   assert.equal(await serialServed(sidecar), second.serial);
   await stage.volume.write(stage.files(stage.pair));
   const first = async (): Promise<boolean> => (await serialServed(sidecar)) === stage.pair.serial;
-  await eventually(first, { what: 'the first pair as the default', deadlineMs: 12_000 });
+  await eventually(first, { what: 'the first pair as the default' });
   await endsWell(sidecar);
 });
 
@@ -112,7 +116,7 @@ test('a signal while it waits ends it with 0, and a taken port with 2', async (t
     () => 'serving',
     (error: Error) => error.message,
   );
-  await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503', deadlineMs: 10_000 });
+  await eventually(async () => (await startup(admin)) === 503, { what: '/startupz 503' });
   const { pid } = JSON.parse((await askAdminAt(admin, '/status')).body);
   process.kill(pid, 'SIGTERM');
   assert.match(await waiting, /exited with 0/);

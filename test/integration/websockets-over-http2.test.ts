@@ -9,9 +9,9 @@ import type { Duplex } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
 import { acceptOf } from '../../src/http/websocket.ts';
-import { type Lane, openLane } from '../support/lane.ts';
 import { answerOf, type H2Client, openH2Client } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
+import { type Lane, openLane } from '../support/stage.ts';
 
 const ASK = {
   ':method': 'CONNECT',
@@ -51,7 +51,7 @@ describe('an app of HTTP/1.1', () => {
       else if (url === '/raw') socket.write(`${head101}Sec-WebSocket-Accept: ${accept}\r\n\r\nhello`);
       else webSockets.handleUpgrade(request, socket, head, (ws) => ws.on('message', (data) => ws.send(`${data}!`)));
     });
-    lane = await openLane({ forwarder: 'wire', upstream: await listen(app), args: ['--client-timeout', '1s'] });
+    lane = await openLane({ forwarder: 'wire', upstream: await listen(app), args: ['--client-timeout', '3s'] });
     client = await openH2Client(lane.sidecar.port, lane.ca);
   });
 
@@ -107,7 +107,8 @@ describe('an app of HTTP/1.1', () => {
   test('an idle WebSocket outlives the time-outs of requests', async () => {
     const stream = client.open({ ...ASK, ':path': '/raw' });
     await read(stream, 5);
-    await new Promise((resolve) => setTimeout(resolve, 1600));
+    const silentSince = performance.now();
+    await eventually(() => performance.now() - silentSince > 4500, { what: 'a silence longer than they' });
     (sockets.at(-1) as Socket).write('still');
     assert.deepEqual(await read(stream, 5), Buffer.from('still'));
     stream.destroy();

@@ -7,16 +7,16 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
-import { FORWARDERS, type Lane, openLane } from '../support/lane.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { createRecorder } from '../support/recorder.ts';
+import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const HANDSHAKE =
   'GET /raw HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 const SWITCHED = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
 
-for (const forwarder of FORWARDERS) {
+for (const forwarder of forwarders) {
   describe(forwarder, () => {
     let http: Server;
     let lane: Lane;

@@ -5,7 +5,9 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket, WebSocketServer } from 'ws';
-import { calls, message, openGrpcApp, openGrpcClient } from '../support/grpc.ts';
+import { message } from '../support/grpc.ts';
+import { openGrpcApp } from '../support/grpc-app.ts';
+import { calls, openGrpcClient } from '../support/grpc-client.ts';
 import { openH2Client } from '../support/node-h2-client.ts';
 import { connect } from '../support/raw-client.ts';
 

@@ -7,8 +7,10 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { Issued } from '../../certs/authority.ts';
+import { askAdmin, readMetrics } from '../support/admin.ts';
+import { endsWell } from '../support/ended-well.ts';
 import { eventually } from '../support/poll.ts';
-import { askAdmin, endsWell, readMetrics, type Stage, setStage } from '../support/stage.ts';
+import { type Stage, setStage } from '../support/stage.ts';
 import { lows, type Sample, slope } from './memory.ts';
 import { startMixedApp, startMixedLoad } from './mixed-load.ts';
 

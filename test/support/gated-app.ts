@@ -3,8 +3,8 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { TestContext } from 'node:test';
+import { startApp } from './app.ts';
 import { eventually } from './poll.ts';
-import { startApp } from './stage.ts';
 
 export type Kept = { request: IncomingMessage; response: ServerResponse; body: () => Buffer };
 

@@ -10,14 +10,14 @@ import {
   frame,
   headers,
   PREFACE,
-  readHeaderBlock,
   SETTINGS_ACK,
   Setting,
   settings,
   Type,
   windowUpdate,
 } from './h2-frames.ts';
-import { eventually } from './poll.ts';
+import { readHeaderBlock } from './header-block.ts';
+import { eventually, patienceMs } from './poll.ts';
 import { type ConnectOptions, connect, type RawClient } from './raw-client.ts';
 
 /** What came on one stream. */
@@ -212,7 +212,7 @@ export async function connectH2(options: H2Options): Promise<H2Client> {
       );
       return known;
     },
-    async until(holds, what, deadlineMs = 5000) {
+    async until(holds, what, deadlineMs = patienceMs) {
       await eventually(() => Boolean(holds()), { what, deadlineMs, everyMs: 5 });
     },
     destroy: () => raw.destroy(),

@@ -2,7 +2,14 @@
 
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** How long a test waits, unless it says otherwise, for what must come: long, because a busy machine is no failure. */
+export const patienceMs = 20_000;
+
+/** For what an event must tell of: before the slow poll that stands behind it (5 s, src/identity/watch.ts) can. */
+export const beforePollMs = 4000;
+
 export type PollOptions = {
+  /** Default patienceMs. */
   deadlineMs?: number;
   everyMs?: number;
   /** What is waited for, as it shall stand after "gave up waiting for". */
@@ -18,7 +25,7 @@ export async function eventually<T>(
   check: () => T | Promise<T>,
   options: PollOptions,
 ): Promise<Exclude<T, undefined | null | false>> {
-  const { deadlineMs = 5000, everyMs = 20, what } = options;
+  const { deadlineMs = patienceMs, everyMs = 20, what } = options;
   const deadline = performance.now() + deadlineMs;
   let last: { returned: T } | { threw: unknown };
   for (;;) {

@@ -4,6 +4,7 @@
 
 import { connect as connectTcp, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, type SecureVersion, type TLSSocket } from 'node:tls';
+import { patienceMs } from './poll.ts';
 import { Received, type Wanted } from './received.ts';
 import { type RawResponse, type ReadOptions, readResponse } from './response.ts';
 
@@ -13,7 +14,7 @@ export type AddressOptions = {
   port: number;
   /** Default 127.0.0.1. */
   host?: string;
-  /** For the connection and the handshake; default 5000. */
+  /** For the connection and the handshake; default patienceMs. */
   deadlineMs?: number;
   /** True: the server's end does not end our side. */
   allowHalfOpen?: boolean;
@@ -50,7 +51,7 @@ export interface RawClient<S extends Socket = TLSSocket> {
   send(bytes: Buffer | string): void;
   /** Ends our side (close_notify and FIN). */
   end(bytes?: Buffer | string): void;
-  /** Resolves with all text so far (latin1); rejects at the deadline (5000 ms) or when the end came first. */
+  /** Resolves with all text so far (latin1); rejects at the deadline (patienceMs) or when the end came first. */
   waitFor(wanted: Wanted, deadlineMs?: number): Promise<string>;
   /** The next response, after those read before; pipelined answers come one a call. */
   readResponse(options?: ReadOptions): Promise<RawResponse>;
@@ -66,7 +67,7 @@ export interface RawClient<S extends Socket = TLSSocket> {
 export async function connect(options: ConnectOptions): Promise<RawClient> {
   const tcp = await openTcp(options);
   if (options.preamble !== undefined) tcp.write(options.preamble);
-  const { deadlineMs = 5000 } = options;
+  const { deadlineMs = patienceMs } = options;
   const socket = connectTls(tlsOptions(options, tcp));
   const client = clientOf(socket, tcp);
   await established({ socket, event: 'secureConnect', deadlineMs });
@@ -99,7 +100,7 @@ function tlsOptions(options: ConnectOptions, tcp: Socket): ConnectionOptions {
 }
 
 async function openTcp(options: AddressOptions): Promise<Socket> {
-  const { port, host = '127.0.0.1', allowHalfOpen = false, deadlineMs = 5000 } = options;
+  const { port, host = '127.0.0.1', allowHalfOpen = false, deadlineMs = patienceMs } = options;
   const socket = connectTcp({ port, host, allowHalfOpen, noDelay: true });
   await established({ socket, event: 'connect', deadlineMs });
   return socket;

@@ -1,6 +1,8 @@
 // The bytes that one end of a connection has received, in order, all of them, and the waiting for more.
 // Shared by the recorder (what the app got) and the raw client (what the client got). Never drops and never rewrites a byte.
 
+import { patienceMs } from './poll.ts';
+
 /** Bytes or text to be found, a pattern (matched on latin1 text), or a rule on everything received so far. */
 export type Wanted = string | Buffer | RegExp | ((received: Buffer) => boolean);
 
@@ -52,7 +54,7 @@ export class Received {
   }
 
   /** Resolves with all text so far (latin1) once it holds what is wanted; rejects at the deadline (Infinity: none) or when it has ended without. */
-  async waitFor(wanted: Wanted, deadlineMs = 5000): Promise<string> {
+  async waitFor(wanted: Wanted, deadlineMs = patienceMs): Promise<string> {
     const found = finder(wanted);
     await this.until(() => found(this.bytes), { deadlineMs, what: describe(wanted) });
     return this.bytes.toString('latin1');

@@ -19,7 +19,7 @@ export interface RecorderConnection {
   readonly closed: boolean;
   /** The socket's error, an ECONNRESET for example; libuv on Node 20 hides an RST that comes together with bytes. */
   readonly error: Error | undefined;
-  /** Resolves with all text received so far (latin1); rejects at the deadline (5000 ms) or when the end came first. */
+  /** Resolves with all text received so far (latin1); rejects at the deadline (patienceMs) or when the end came first. */
   waitFor(wanted: Wanted, deadlineMs?: number): Promise<string>;
   /** Resolves once the connection is gone. */
   waitForClose(deadlineMs?: number): Promise<void>;

@@ -1,6 +1,7 @@
 // Reads HTTP/1 responses off what a raw client received: a small parser of our own, so that Node's does not judge Node's.
 // It says what came, and how far; it rejects only what cannot be read at all.
 
+import { patienceMs } from './poll.ts';
 import type { Received } from './received.ts';
 
 export type RawResponse = {
@@ -28,7 +29,7 @@ export type RawResponse = {
 export type ReadOptions = {
   /** The answer to a HEAD: no body follows, whatever its head says. */
   head?: boolean;
-  /** For the whole response; default 5000. */
+  /** For the whole response; default patienceMs. */
   deadlineMs?: number;
 };
 
@@ -41,7 +42,7 @@ export async function readResponse(
   from: number,
   options: ReadOptions = {},
 ): Promise<{ response: RawResponse; next: number }> {
-  const reader = new Reader(received, performance.now() + (options.deadlineMs ?? 5000));
+  const reader = new Reader(received, performance.now() + (options.deadlineMs ?? patienceMs));
   const informational: RawResponse['informational'] = [];
   let head = await readHead(reader, from);
   while (head.status >= 100 && head.status < 200 && head.status !== 101) {

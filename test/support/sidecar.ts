@@ -1,32 +1,15 @@
-// Runs the real program, dist/proxy.js, as a child, and reads it from outside: its log lines, its exit, its memory.
-// No child outlives the test process. Environment: nothing named TLS_SIDECAR_* leaks in from the test's own; TEST_NODE names
-// another node binary to run it with.
+// A sidecar that serves, read from outside: its log lines, its exit, its memory. It says, too, whether the test has asked it
+// to end, so that an end of its own is told apart.
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { eventually } from './poll.ts';
+import { type LogLine, parseLine, portOf } from './log-lines.ts';
+import { eventually, patienceMs } from './poll.ts';
+import { type Exit, launch, type ProgramOptions, printed, type Run, rssBytes } from './program.ts';
 
-export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
-const program = join(repositoryRoot, 'dist', 'proxy.js');
-
-export type LogLine = Readonly<Record<string, unknown>>;
-export type Exit = { code: number | null; signal: NodeJS.Signals | null };
-type Environment = Record<string, string | undefined>;
-
-export type SidecarOptions = {
+export type SidecarOptions = ProgramOptions & {
   /** The command and its options; without a command it serves. */
   args?: readonly string[];
-  /** Added to the environment; undefined takes a variable out. */
-  env?: Environment;
-  /** The node binary; default TEST_NODE, else the one that runs the test. */
-  node?: string;
-  /** Options of node itself, before the program. */
-  nodeArgs?: readonly string[];
-  cwd?: string;
-  /** Until the log line `serving`; default 15000. */
+  /** Until the log line `serving`; default 30000. */
   deadlineMs?: number;
 };
 
@@ -41,53 +24,29 @@ export interface Sidecar {
   readonly otherLines: readonly string[];
   readonly stderr: string;
   readonly exited: Promise<Exit>;
+  /** It was gone before anything here asked it to end. */
+  readonly endedByItself: boolean;
   /** The first line, earlier ones included, that the predicate (or its msg) matches. */
   waitForLog(wanted: string | ((line: LogLine) => boolean), deadlineMs?: number): Promise<LogLine>;
   kill(signal: NodeJS.Signals): void;
-  /** Sends the signal and waits; SIGKILL after the deadline (10000 ms), which the exit's `signal` then tells. */
+  /** Sends the signal and waits; SIGKILL after the deadline (30000 ms), which the exit's `signal` then tells. */
   stop(signal?: NodeJS.Signals, deadlineMs?: number): Promise<Exit>;
+  /** Like stop, but one that was asked to end already is only waited for: a second signal would cut its drain. */
+  end(): Promise<Exit>;
   rssBytes(): number;
 }
 
-type Child = ChildProcessByStdio<null, Readable, Readable>;
-type Run = { child: Child; exited: Promise<Exit>; stdout: () => string; stderr: () => string };
-
-const running = new Set<Child>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
-
 /** Resolves once it serves; rejects with what it printed when it exits first or does not serve within the deadline. */
 export async function startSidecar(options: SidecarOptions = {}): Promise<Sidecar> {
-  const { deadlineMs = 15_000 } = options;
-  const logs: LogLine[] = [];
-  const otherLines: string[] = [];
   const run = launch(options.args ?? [], options);
-  eachLine(run.child.stdout, (line) => {
-    const parsed = parseLine(line);
-    if (parsed === undefined) otherLines.push(line);
-    else logs.push(parsed);
-  });
-  const pid = run.child.pid ?? 0;
-  let exit: Exit | undefined;
-  void run.exited.then((how) => {
-    exit = how;
-  });
-  const waitForLog = async (wanted: string | ((line: LogLine) => boolean), waitMs = 5000): Promise<LogLine> => {
-    const matches = typeof wanted === 'string' ? (line: LogLine) => line.msg === wanted : wanted;
-    const what = typeof wanted === 'string' ? `log line "${wanted}"` : `log line that fits ${wanted.toString()}`;
-    const look = (): LogLine | 'gone' | undefined => logs.find(matches) ?? (exit === undefined ? undefined : 'gone');
-    const found = await eventually(look, { what, deadlineMs: waitMs, everyMs: 5 }).catch((error: unknown) => {
-      throw new Error(`${messageOf(error)}\n${printed(run)}`, { cause: error });
-    });
-    if (found === 'gone') throw new Error(`no ${what}: exited with ${exit?.signal ?? exit?.code}\n${printed(run)}`);
-    return found;
-  };
-  const serving = await waitForLog('serving', deadlineMs).catch((error: unknown) => {
+  const { logs, otherLines } = read(run.child.stdout);
+  const waitForLog = logWaiter(run, logs);
+  const serving = await waitForLog('serving', options.deadlineMs ?? 30_000).catch((error: unknown) => {
     run.child.kill('SIGKILL');
     throw error;
   });
-
+  const pid = run.child.pid ?? 0;
+  const end = ending(run);
   return {
     pid,
     port: portOf(serving.listen),
@@ -99,84 +58,74 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
     },
     exited: run.exited,
     waitForLog,
-    kill: (signal) => void run.child.kill(signal),
-    stop: (signal = 'SIGTERM', stopMs = 10_000) => stop(run, signal, stopMs),
+    get endedByItself() {
+      return end.byItself();
+    },
+    kill: end.kill,
+    stop: end.stop,
+    end: () => (end.isAsked() ? end.wait() : end.stop()),
     rssBytes: () => rssBytes(pid),
   };
 }
 
-export type RunOptions = Pick<SidecarOptions, 'env' | 'cwd' | 'node' | 'nodeArgs' | 'deadlineMs'>;
-
-/** Runs the program with these arguments until it exits by itself; rejects, and kills it, at the deadline (15000 ms). */
-export async function runToExit(
-  args: readonly string[],
-  options: RunOptions = {},
-): Promise<Exit & { stdout: string; stderr: string }> {
-  const { deadlineMs = 15_000 } = options;
-  const run = launch(args, options);
-  let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    run.child.kill('SIGKILL');
-  }, deadlineMs);
-  const exit = await run.exited;
-  clearTimeout(timer);
-  if (late) throw new Error(`still running after ${deadlineMs} ms: ${args.join(' ')}\n${printed(run)}`);
-  return { ...exit, stdout: run.stdout(), stderr: run.stderr() };
-}
-
-/** The resident set of a process, from /proc. */
-export function rssBytes(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  if (kibibytes === undefined) throw new Error(`no VmRSS of process ${pid}`);
-  return Number(kibibytes) * 1024;
-}
-
-function launch(args: readonly string[], options: SidecarOptions): Run {
-  if (!existsSync(program)) throw new Error(`${program} is not there: npm run build makes it`);
-  const node = options.node ?? process.env.TEST_NODE ?? process.execPath;
-  const child = spawn(node, [...(options.nodeArgs ?? []), program, ...args], {
-    cwd: options.cwd ?? repositoryRoot,
-    env: environment(options.env ?? {}),
-    stdio: ['ignore', 'pipe', 'pipe'],
+function logWaiter(run: Run, logs: readonly LogLine[]): Sidecar['waitForLog'] {
+  let exit: Exit | undefined;
+  void run.exited.then((how) => {
+    exit = how;
   });
-  running.add(child);
-  const stdout = collect(child.stdout);
-  const stderrText = collect(child.stderr);
-  let failure = ''; // of the spawn itself: no such binary, no such directory
-  const stderr = (): string => stderrText() + failure;
-  const exited = new Promise<Exit>((resolve) => {
-    child.once('error', (error) => {
-      failure = error.message;
+  return async (wanted, waitMs = patienceMs) => {
+    const matches = typeof wanted === 'string' ? (line: LogLine) => line.msg === wanted : wanted;
+    const what = typeof wanted === 'string' ? `log line "${wanted}"` : `log line that fits ${wanted.toString()}`;
+    const look = (): LogLine | 'gone' | undefined => logs.find(matches) ?? (exit === undefined ? undefined : 'gone');
+    const found = await eventually(look, { what, deadlineMs: waitMs, everyMs: 5 }).catch((error: unknown) => {
+      throw new Error(`${messageOf(error)}\n${printed(run)}`, { cause: error });
     });
-    child.once('close', (code, signal) => {
-      running.delete(child);
-      resolve({ code, signal });
-    });
+    if (found === 'gone') throw new Error(`no ${what}: exited with ${exit?.signal ?? exit?.code}\n${printed(run)}`);
+    return found;
+  };
+}
+
+// A hangup reloads, SIGSTOP and SIGCONT only hold it up.
+const endingSignals: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGKILL'];
+
+function ending({ child, exited }: Run) {
+  let asked = false;
+  let byItself = false;
+  void exited.then(() => {
+    byItself = !asked;
   });
-  return { child, exited, stdout, stderr };
+  const kill = (signal: NodeJS.Signals): void => {
+    const isGone = child.exitCode !== null || child.signalCode !== null;
+    if (!isGone && endingSignals.includes(signal)) asked = true;
+    child.kill(signal);
+  };
+  const wait = async (deadlineMs = 30_000): Promise<Exit> => {
+    const timer = setTimeout(() => kill('SIGKILL'), deadlineMs);
+    const exit = await exited;
+    clearTimeout(timer);
+    return exit;
+  };
+  return {
+    kill,
+    wait,
+    isAsked: () => asked,
+    byItself: () => byItself,
+    stop(signal: NodeJS.Signals = 'SIGTERM', deadlineMs?: number) {
+      kill(signal);
+      return wait(deadlineMs);
+    },
+  };
 }
 
-function environment(changes: Environment): Environment {
-  const inherited = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith('TLS_SIDECAR_') && name !== 'NODE_OPTIONS' && name !== 'NODE_TEST_CONTEXT',
-  );
-  return { ...Object.fromEntries(inherited), ...changes };
-}
-
-async function stop(run: Run, signal: NodeJS.Signals, deadlineMs: number): Promise<Exit> {
-  run.child.kill(signal);
-  const timer = setTimeout(() => run.child.kill('SIGKILL'), deadlineMs);
-  const exit = await run.exited;
-  clearTimeout(timer);
-  return exit;
-}
-
-function collect(stream: Readable): () => string {
-  const chunks: string[] = [];
-  stream.setEncoding('utf8');
-  stream.on('data', (chunk: string) => chunks.push(chunk));
-  return () => chunks.join('');
+function read(stdout: Readable): { logs: LogLine[]; otherLines: string[] } {
+  const logs: LogLine[] = [];
+  const otherLines: string[] = [];
+  eachLine(stdout, (line) => {
+    const parsed = parseLine(line);
+    if (parsed === undefined) otherLines.push(line);
+    else logs.push(parsed);
+  });
+  return { logs, otherLines };
 }
 
 function eachLine(stream: Readable, take: (line: string) => void): void {
@@ -189,24 +138,6 @@ function eachLine(stream: Readable, take: (line: string) => void): void {
   stream.on('end', () => {
     if (rest !== '') take(rest);
   });
-}
-
-function parseLine(line: string): LogLine | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as LogLine) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function portOf(address: unknown): number {
-  const port = typeof address === 'object' && address !== null && 'port' in address ? address.port : undefined;
-  return typeof port === 'number' ? port : 0;
-}
-
-function printed(run: Run): string {
-  return `stdout:\n${run.stdout().slice(-4000)}\nstderr:\n${run.stderr().slice(-4000)}`;
 }
 
 function messageOf(error: unknown): string {

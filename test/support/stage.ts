@@ -1,24 +1,22 @@
-// What nearly every test of the running program needs: a certificate authority, a certificate on disk as the kubelet
-// mounts it, a sidecar before an app, and its admin answers in readable form. Everything ends with the test.
+// Where nearly every test of the running program plays: a certificate authority, a certificate on disk as the kubelet
+// mounts it, and sidecars before an app. Its end takes everything down, and fails unless each sidecar ended well.
 
-import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener, request, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Authority, createAuthority, type Issued } from '../../certs/authority.ts';
-import { connect } from './raw-client.ts';
+import { defectsOf, type ExpectedEnd, endsWell } from './ended-well.ts';
+import { connect, type RawClient } from './raw-client.ts';
 import { createSecretVolume, type SecretVolume } from './secret-volume.ts';
 import { type Sidecar, type SidecarOptions, startSidecar } from './sidecar.ts';
 
 /** What shared behaviour is run over. */
 export const forwarders = ['wire', 'http-proxy'] as const;
+export type Forwarder = (typeof forwarders)[number];
 
 export interface Stage {
-  /** A directory that goes with the test. */
+  /** A directory that goes with the stage. */
   readonly dir: string;
   readonly authority: Authority;
   /** In `dir`, holding `pair` as tls.crt and tls.key. */
@@ -32,6 +30,8 @@ export interface Stage {
   beside(name: string): Promise<string[]>;
   /** On 127.0.0.1, free ports, the volume's pair; options in `args` come after and stand for themselves. */
   start(options: StartOptions): Promise<Sidecar>;
+  /** Ends all that it started; rejects when one of them did not end well. Idempotent. */
+  close(): Promise<void>;
 }
 
 export type StartOptions = SidecarOptions & {
@@ -45,23 +45,45 @@ export type StartOptions = SidecarOptions & {
   listen?: string;
   /** Default 127.0.0.1:0. */
   admin?: string;
+  forwarder?: Forwarder;
+  /** Of its end, where the stage's close shall not ask for code 0 and silence on stderr. */
+  expect?: ExpectedEnd;
 };
 
+/** A stage that is closed at the end of the test. */
 export async function setStage(t: TestContext): Promise<Stage> {
+  const stage = await openStage();
+  // The first of the test's hooks, so that the sidecar ends before its app; it throws in a hook of its own, the last one,
+  // because node runs none of those that follow on a hook that threw, and an app left open keeps the test's process.
+  t.after(() =>
+    stage.close().catch((error: unknown) => {
+      t.after(() => {
+        throw error;
+      });
+    }),
+  );
+  return stage;
+}
+
+const unclosed = new Set<Stage>();
+process.on('exit', () => {
+  if (unclosed.size === 0) return;
+  console.error('a stage was never closed: how its sidecars ended was not looked at');
+  process.exitCode = 1;
+});
+
+/** For a `before` hook; whoever opens it closes it. */
+export async function openStage(): Promise<Stage> {
   const dir = await mkdtemp(join(tmpdir(), 'tls-sidecar-test-'));
-  // One hook, and the first: a later one that fails must not leave a sidecar behind, which would keep the test's process.
-  const started: Sidecar[] = [];
-  t.after(async () => {
-    await Promise.all(started.map((sidecar) => sidecar.stop('SIGKILL')));
-    await rm(dir, { recursive: true, force: true });
-  });
   const authority = await createAuthority();
   const issue = (): Promise<Issued> => authority.issue({ dns: ['localhost'], ip: ['127.0.0.1', '::1'] });
   const files = (issued: Issued): Record<string, string> => ({ 'tls.crt': issued.chain, 'tls.key': issued.key });
   const volume = await createSecretVolume(join(dir, 'certs'));
   const pair = await issue();
   await volume.write(files(pair));
-  return {
+  const started: { sidecar: Sidecar; expect: ExpectedEnd | undefined }[] = [];
+  let closing: Promise<void> | undefined;
+  const stage: Stage = {
     dir,
     authority,
     volume,
@@ -75,97 +97,76 @@ export async function setStage(t: TestContext): Promise<Stage> {
       await writeFile(paths[1], key);
       return ['--cert', paths[0], '--key', paths[1]];
     },
-    async start({ upstream, cert, key, listen, admin, args, ...options }) {
-      const sidecar = await startSidecar({
-        ...options,
-        args: [
-          ...['--cert', cert ?? volume.path('tls.crt')],
-          ...(typeof key === 'object' ? [] : ['--key', key ?? volume.path('tls.key')]),
-          ...['--listen', listen ?? '127.0.0.1:0', '--admin', admin ?? '127.0.0.1:0'],
-          ...['--upstream', typeof upstream === 'number' ? `http://127.0.0.1:${upstream}` : upstream],
-          ...(args ?? []),
-        ],
-      });
-      started.push(sidecar);
+    async start({ expect, ...options }) {
+      const sidecar = await startSidecar(before(volume, options));
+      started.push({ sidecar, expect });
       return sidecar;
     },
+    close() {
+      closing ??= takeDown(started, dir).finally(() => unclosed.delete(stage));
+      return closing;
+    },
+  };
+  unclosed.add(stage);
+  return stage;
+}
+
+function before(volume: SecretVolume, options: StartOptions): SidecarOptions {
+  const { upstream, cert, key, listen, admin, forwarder, args = [], env, ...rest } = options;
+  return {
+    ...rest,
+    // For what a test leaves in flight: it shall be cut soon, by a drain that ends well.
+    env: args.includes('--drain-timeout') ? { ...env } : { TLS_SIDECAR_DRAIN_TIMEOUT: '3s', ...env },
+    args: [
+      ...['--cert', cert ?? volume.path('tls.crt')],
+      ...(typeof key === 'object' ? [] : ['--key', key ?? volume.path('tls.key')]),
+      ...['--listen', listen ?? '127.0.0.1:0', '--admin', admin ?? '127.0.0.1:0'],
+      ...['--upstream', typeof upstream === 'number' ? `http://127.0.0.1:${upstream}` : upstream],
+      ...(forwarder === undefined ? [] : ['--forwarder', forwarder]),
+      ...args,
+    ],
   };
 }
 
-/** Stops the sidecar as Kubernetes does, and asserts that it ends well and has said nothing on stderr. */
-export async function endsWell(sidecar: Sidecar): Promise<void> {
-  assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
-  assert.equal(sidecar.stderr, '');
-  assert.deepEqual(sidecar.otherLines, []);
+async function takeDown(started: readonly { sidecar: Sidecar; expect: ExpectedEnd | undefined }[], dir: string) {
+  const ends = await Promise.allSettled(started.map(({ sidecar, expect }) => endsWell(sidecar, expect)));
+  await rm(dir, { recursive: true, force: true });
+  const failures = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason as unknown] : []));
+  if (failures.length > 1) throw new AggregateError(failures, `${failures.length} sidecars did not end well`);
+  if (failures.length === 1) throw failures[0];
 }
 
-/** An app on 127.0.0.1 that goes with the test. */
-export async function startApp(
-  t: TestContext,
-  listener: RequestListener,
-  port = 0,
-): Promise<Server & { port: number }> {
-  const server = createServer(listener);
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.close();
-    server.closeAllConnections();
+/** A stage with one sidecar. */
+export interface Lane {
+  readonly forwarder: Forwarder;
+  readonly sidecar: Sidecar;
+  /** What verifies the sidecar's certificate; PEM. */
+  readonly ca: string;
+  connect(): Promise<RawClient>;
+  /** What it has said so far that tells of a defect of ours, whatever the test was about. */
+  readonly defects: readonly string[];
+  /** Closes the stage. */
+  close(): Promise<void>;
+}
+
+export type LaneOptions = StartOptions & { forwarder: Forwarder };
+
+/** Without an admin port, unless `admin` says otherwise; whoever opens it closes it. */
+export async function openLane(options: LaneOptions): Promise<Lane> {
+  const stage = await openStage();
+  const sidecar = await stage.start({ admin: 'off', ...options }).catch(async (error: unknown) => {
+    await stage.close();
+    throw error;
   });
-  return Object.assign(server, { port: (server.address() as AddressInfo).port });
-}
-
-/** A port of 127.0.0.1 that nothing listens on (now). */
-export async function unusedPort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-export type AdminAnswer = { status: number; headers: Record<string, unknown>; body: string };
-
-export function askAdmin(sidecar: Sidecar, path: string, method = 'GET'): Promise<AdminAnswer> {
-  return askAdminAt(sidecar.adminPort, path, method);
-}
-
-export function askAdminAt(port: number, path: string, method = 'GET'): Promise<AdminAnswer> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: '127.0.0.1', port, path, method, agent: false }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const body = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
-      });
-    });
-    asked.on('error', reject);
-    asked.end();
-  });
-}
-
-export interface MetricsSeen {
-  readonly text: string;
-  /** The sum of all samples that have (at least) these labels; 0 when there is none. The prefix tls_sidecar_ is added. */
-  sum(name: string, labels?: Record<string, string>): number;
-}
-
-export async function readMetrics(sidecar: Sidecar): Promise<MetricsSeen> {
-  const { body: text } = await askAdmin(sidecar, '/metrics');
   return {
-    text,
-    sum(name, labels = {}) {
-      const wanted = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
-      return text
-        .split('\n')
-        .map((line) => /^tls_sidecar_(\w+)(?:\{(.*)\})? (\S+)$/.exec(line))
-        .filter((found) => found?.[1] === name && wanted.every((label) => found[2]?.split(',').includes(label)))
-        .reduce((sum, found) => sum + Number(found?.[3]), 0);
+    forwarder: options.forwarder,
+    sidecar,
+    ca: stage.authority.pem,
+    connect: () => connect({ port: sidecar.port }),
+    get defects() {
+      return defectsOf(sidecar);
     },
+    close: () => stage.close(),
   };
 }
 

@@ -1,0 +1,97 @@
+// The programs that the tests talk to, and what else a machine must offer for them: whether it is there, and what to do
+// where it is not. Asked by the tests one by one (needs.ts), and all at once by test/run.ts, which prints what it found.
+
+import { execFile, spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+
+// Debian keeps nginx, ip and iptables out of an ordinary user's PATH.
+process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
+
+/** How each tells its version; its package on Debian where that has another name. */
+const programs: Record<string, { version?: readonly string[]; package?: string }> = {
+  busybox: {},
+  chromium: { version: ['--version'] },
+  curl: { version: ['--version'] },
+  dash: {},
+  h2load: { version: ['--version'], package: 'nghttp2-client' },
+  haproxy: { version: ['-v'] },
+  ip: { version: ['-V'], package: 'iproute2' },
+  'ip6tables-legacy': { version: ['--version'], package: 'iptables' },
+  'ip6tables-nft': { version: ['--version'], package: 'iptables' },
+  'iptables-legacy': { version: ['--version'], package: 'iptables' },
+  'iptables-nft': { version: ['--version'], package: 'iptables' },
+  mount: { version: ['--version'] },
+  nghttp: { version: ['--version'], package: 'nghttp2-client' },
+  nginx: { version: ['-v'] },
+  openssl: { version: ['version'] },
+  setpriv: { version: ['--version'], package: 'util-linux' },
+  shellcheck: { version: ['--version'] },
+  testssl: { package: 'testssl.sh' },
+  unshare: { version: ['--version'], package: 'util-linux' },
+};
+
+/** What is no program. */
+const conditions: Record<string, { holds(): boolean; remedy: string }> = {
+  root: { holds: () => process.getuid?.() === 0, remedy: 'run it as root' },
+  netns: {
+    holds: () => spawnSync('unshare', ['--net', 'true']).status === 0,
+    remedy: 'run it as root, where new network namespaces are allowed',
+  },
+  ipv6: { holds: hasIpv6Loopback, remedy: 'give the loopback interface the address ::1' },
+  'legacy-netfilter': {
+    holds: () => spawnSync('unshare', ['--net', 'iptables-legacy', '-t', 'nat', '-S']).status === 0,
+    remedy: 'modprobe iptable_nat ip6table_nat, as root',
+  },
+};
+
+/** What the tests ask for; a test asks for nothing that is not listed here. */
+export const peers: readonly string[] = [...Object.keys(programs), ...Object.keys(conditions)];
+
+export function isPresent(peer: string): boolean {
+  const condition = conditions[peer];
+  if (condition) return condition.holds();
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return folders.some((folder) => isProgram(join(folder, peer)));
+}
+
+export function remedyFor(peer: string): string {
+  return conditions[peer]?.remedy ?? `apt-get install ${programs[peer]?.package ?? peer}`;
+}
+
+/** One line: what is there, with its version, and what is not. */
+export async function peersLine(): Promise<string> {
+  const found = await Promise.all(
+    peers.map(async (peer) => ({ peer, line: isPresent(peer) ? await described(peer) : undefined })),
+  );
+  const present = found.flatMap(({ line }) => line ?? []);
+  const absent = found.flatMap(({ peer, line }) => (line === undefined ? [peer] : []));
+  return `peers: ${present.join(', ')}; not found: ${absent.join(', ') || 'none'}`;
+}
+
+async function described(peer: string): Promise<string> {
+  const args = programs[peer]?.version;
+  if (args === undefined) return peer;
+  try {
+    const { stdout, stderr } = await promisify(execFile)(peer, [...args], { timeout: 5000 });
+    return `${peer} ${/\d+(?:\.\d+)+\w*/.exec(stdout + stderr)?.[0] ?? '(version unknown)'}`;
+  } catch {
+    return `${peer} (version unknown)`;
+  }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasIpv6Loopback(): boolean {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return addresses.some(({ address }) => address === '::1');
+}
