@@ -1,17 +1,30 @@
-// Writes the generated tables of README.md: options and metrics, straight from the code. `npm run fix` runs it; a test
-// fails when the README holds something else.
+// Writes the generated tables of README.md: options, reasons and metrics, straight from the code. `npm run fix` runs it; a
+// test fails when the README holds something else.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OPTION_NAMES, OPTIONS, variableOf } from '../src/config/options.ts';
-import { createMetrics } from '../src/observe/metrics.ts';
+import { REJECTIONS } from '../src/errors.ts';
+import { BUNDLE_REASONS } from '../src/identity/bundle-error.ts';
+import { CONNECTION_REASONS, HANDSHAKE_REASONS } from '../src/listener/reasons.ts';
+import { describeMetrics } from '../src/observe/metric-table.ts';
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url));
 
 /** The README with its generated parts as the code says. */
 export function withTables(readme: string): string {
-  return replaceBetween(replaceBetween(readme, 'options', optionsTable()), 'metrics', metricsTable());
+  return Object.entries(TABLES).reduce((text, [name, table]) => replaceBetween(text, name, table()), readme);
 }
+
+/** By the name of their marks in the README. */
+const TABLES: Readonly<Record<string, () => string>> = {
+  options: optionsTable,
+  reasons: reasonsTable,
+  'connection reasons': () => adviceTable(CONNECTION_REASONS),
+  'handshake reasons': () => adviceTable(HANDSHAKE_REASONS),
+  'certificate reasons': () => adviceTable(BUNDLE_REASONS),
+  metrics: metricsTable,
+};
 
 function optionsTable(): string {
   const rows = OPTION_NAMES.map((name) => {
@@ -23,11 +36,22 @@ function optionsTable(): string {
 }
 
 function metricsTable(): string {
-  const metrics = createMetrics({ version: '', node: '', openssl: '' });
-  const rows = metrics.describe().map(({ name, type, labels, help }) => {
+  const rows = describeMetrics().map(({ name, type, labels, help }) => {
     return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(', ')} | ${escapeCell(help)} |`;
   });
   return ['| Metric | Type | Labels | Meaning |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+function reasonsTable(): string {
+  const rows = Object.values(REJECTIONS).map(({ reason, status, text, advice }) => {
+    return `| \`${reason}\` | ${status} | ${escapeCell(text)} | ${escapeCell(advice)} |`;
+  });
+  return ['| `reason` | Status | The client reads | Look at |', '|---|---|---|---|', ...rows].join('\n');
+}
+
+function adviceTable(reasons: Readonly<Record<string, string>>): string {
+  const rows = Object.entries(reasons).map(([reason, advice]) => `| \`${reason}\` | ${escapeCell(advice)} |`);
+  return ['| `reason` | Look at |', '|---|---|', ...rows].join('\n');
 }
 
 function escapeCell(text: string): string {

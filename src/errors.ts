@@ -1,5 +1,6 @@
-// What can go wrong, in one word each. The word is the same in the answer's Proxy-Status details, the log's
-// `reason`, the metric's label and the tests; the status and the RFC 9209 error type follow from it here only.
+// THE table of the reasons why an exchange fails, in one word each. The word is the same in the answer's Proxy-Status
+// details, the log's `reason`, the metric's label and the tests; status, RFC 9209 error type and the sentences for client
+// and operator follow from it here only. The README's table is written from it.
 
 /** A mistake in options, files or environment: one clear line on stderr a problem, exit code 2. */
 export class ConfigError extends Error {
@@ -13,7 +14,7 @@ export class ConfigError extends Error {
 
 export type Side = 'client' | 'upstream' | 'sidecar';
 
-/** Why an exchange failed. `text` is what the client reads; it never holds bytes of the request or of the app. */
+/** Ends an exchange. `text` is what the client reads; it never holds bytes of the request or of the app. */
 export type Rejection = {
   readonly reason: Reason;
   readonly status: number;
@@ -21,126 +22,205 @@ export type Rejection = {
   readonly error: string;
   readonly side: Side;
   readonly text: string;
+  /** What an operator looks at or does. */
+  readonly advice: string;
 };
 
-type Row = readonly [status: number, error: string, side: Side, text: string];
+type Row = Omit<Rejection, 'reason'>;
+
+/** The request is not what HTTP allows, or not in time. */
+function faulty(status: number, text: string, advice: string): Row {
+  return { status, error: 'http_request_error', side: 'client', text, advice };
+}
+
+/** The request is well-formed, and not allowed. */
+function denied(status: number, text: string, advice: string): Row {
+  return { status, error: 'http_request_denied', side: 'client', text, advice };
+}
+
+function upstream(status: number, error: string, text: string, advice: string): Row {
+  return { status, error, side: 'upstream', text, advice };
+}
+
+const BROKEN_CLIENT = 'A broken client, or an attack where many come from one client.';
+const CLIENTS_OWN = "Renew or replace the client's certificate; the log has its subject.";
 
 const TABLE = {
   // The client's request
-  malformed_request: [400, 'http_request_error', 'client', 'The request is not valid HTTP.'],
-  plaintext: [
+  malformed_request: faulty(400, 'The request is not valid HTTP.', BROKEN_CLIENT),
+  plaintext: faulty(
     400,
-    'http_request_error',
-    'client',
     'This port speaks HTTPS only; the request came as plain HTTP. Use https://.',
-  ],
-  plaintext_redirect: [
+    'A client uses http:// on the TLS port; see --plaintext.',
+  ),
+  plaintext_redirect: denied(
     308,
-    'http_request_denied',
-    'client',
     'This port speaks HTTPS only; the request came as plain HTTP. Location has its https:// URL.',
-  ],
-  bad_host: [400, 'http_request_error', 'client', 'The request needs exactly one valid Host.'],
-  bad_target: [
+    'Nothing, or let the client use https:// at once.',
+  ),
+  bad_host: faulty(400, 'The request needs exactly one valid Host.', BROKEN_CLIENT),
+  bad_target: faulty(
     400,
-    'http_request_error',
-    'client',
     'The request target is not allowed: it must be a path, or * with OPTIONS.',
-  ],
-  bad_framing: [400, 'http_request_error', 'client', 'The length of the request body is ambiguous.'],
-  bad_body: [400, 'http_request_error', 'client', 'The request body is not correctly chunked.'],
-  bad_connection: [400, 'http_request_error', 'client', 'The Connection field names a field that must reach the app.'],
-  bad_upgrade: [400, 'http_request_error', 'client', 'The request to change the protocol is not valid.'],
-  bad_expect: [417, 'http_request_error', 'client', 'The only expectation that is supported is 100-continue.'],
-  bad_method: [501, 'http_request_denied', 'client', 'The method is not allowed through this proxy.'],
-  bad_version: [505, 'http_request_error', 'client', 'The HTTP version is not supported; use HTTP/1.1.'],
-  header_too_large: [431, 'http_request_error', 'client', 'The request head is larger than --max-header-size allows.'],
-  too_many_fields: [431, 'http_request_error', 'client', 'The request has more than 256 header fields.'],
-  header_timeout: [408, 'http_request_error', 'client', 'The request head did not arrive within --header-timeout.'],
-  client_timeout: [408, 'http_request_error', 'client', 'The client sent or accepted nothing for --client-timeout.'],
-  client_certificate_missing: [
+    'A client that takes the sidecar for a forward proxy, or writes # or other stray characters.',
+  ),
+  bad_framing: faulty(
+    400,
+    'The length of the request body is ambiguous.',
+    'An attempt to smuggle a request, or a proxy before the sidecar that lets one through.',
+  ),
+  bad_body: faulty(400, 'The request body is not correctly chunked.', BROKEN_CLIENT),
+  bad_connection: faulty(
+    400,
+    'The Connection field names a field that must reach the app.',
+    'A client that wants Host, Cookie or Authorization removed on the way: an attack, or a broken proxy.',
+  ),
+  bad_upgrade: faulty(
+    400,
+    'The request to change the protocol is not valid.',
+    'A broken WebSocket client; see RFC 6455 section 4.2.1.',
+  ),
+  bad_expect: faulty(417, 'The only expectation that is supported is 100-continue.', BROKEN_CLIENT),
+  bad_method: denied(
+    501,
+    'The method is not allowed through this proxy.',
+    'CONNECT, TRACE, or a method with lower-case letters: the client must use another one.',
+  ),
+  bad_version: faulty(505, 'The HTTP version is not supported; use HTTP/1.1.', BROKEN_CLIENT),
+  header_too_large: faulty(
+    431,
+    'The request head is larger than --max-header-size allows.',
+    'Large cookies or tokens: raise --max-header-size, and the limit of the app with it.',
+  ),
+  too_many_fields: faulty(431, 'The request has more than 256 header fields.', BROKEN_CLIENT),
+  header_timeout: faulty(
+    408,
+    'The request head did not arrive within --header-timeout.',
+    'A slow or stalled client, or an attack where many come from one client.',
+  ),
+  client_timeout: faulty(
+    408,
+    'The client sent or accepted nothing for --client-timeout.',
+    'A client that stalled or lost its network.',
+  ),
+  client_certificate_missing: denied(
     403,
-    'http_request_denied',
-    'client',
     'A client certificate is needed here, and the connection was made without one.',
-  ],
-  client_certificate_untrusted: [
+    'Give the client a certificate; see --client-auth.',
+  ),
+  client_certificate_untrusted: denied(
     403,
-    'http_request_denied',
-    'client',
     'The client certificate was not issued by an authority that is trusted here.',
-  ],
-  client_certificate_expired: [403, 'http_request_denied', 'client', 'The client certificate has expired.'],
-  client_certificate_not_yet_valid: [403, 'http_request_denied', 'client', 'The client certificate is not valid yet.'],
-  client_certificate_purpose: [
+    'Compare its issuer with the file of --client-ca; `check` tells what that holds.',
+  ),
+  client_certificate_expired: denied(403, 'The client certificate has expired.', CLIENTS_OWN),
+  client_certificate_not_yet_valid: denied(
     403,
-    'http_request_denied',
-    'client',
+    'The client certificate is not valid yet.',
+    'Wait for its first date; the clock of the sidecar or of the issuer may be wrong.',
+  ),
+  client_certificate_purpose: denied(
+    403,
     'The client certificate is not meant for clients (extended key usage clientAuth).',
-  ],
-  client_certificate_invalid: [403, 'http_request_denied', 'client', 'The client certificate could not be verified.'],
-  client_not_allowed: [
+    'Issue it for clients: with clientAuth, or without any extended key usage.',
+  ),
+  client_certificate_invalid: denied(403, 'The client certificate could not be verified.', CLIENTS_OWN),
+  client_not_allowed: denied(
     403,
-    'http_request_denied',
-    'client',
     'The client certificate names nobody who is allowed here.',
-  ],
-  client_gone: [499, 'connection_terminated', 'client', 'The client left.'],
+    'No --allow-… rule matches the verified client; add one if it is to be served.',
+  ),
+  client_gone: {
+    status: 499,
+    error: 'connection_terminated',
+    side: 'client',
+    text: 'The client left.',
+    advice: 'Usually nothing; many of them may mean that the app is slower than its clients wait.',
+  },
   // The app
-  upstream_refused: [
+  upstream_refused: upstream(
     502,
     'connection_refused',
-    'upstream',
     'The app does not accept connections. Is it running, and does it listen on the address of --upstream?',
-  ],
-  upstream_unresolved: [502, 'dns_error', 'upstream', "The app's host name cannot be resolved. See --upstream."],
-  upstream_connect_timeout: [
+    'Is the app running, and does it listen on the address of --upstream?',
+  ),
+  upstream_unresolved: upstream(
+    502,
+    'dns_error',
+    "The app's host name cannot be resolved. See --upstream.",
+    'Correct the host of --upstream, or its DNS.',
+  ),
+  upstream_connect_timeout: upstream(
     504,
     'connection_timeout',
-    'upstream',
     'The app did not accept a connection within --upstream-connect-timeout.',
-  ],
-  upstream_busy: [
+    'The app hangs or is overloaded, or its address leads nowhere.',
+  ),
+  upstream_busy: upstream(
     503,
     'connection_limit_reached',
-    'upstream',
     'All connections to the app are busy (--upstream-max-connections).',
-  ],
-  upstream_timeout: [504, 'http_response_timeout', 'upstream', 'The app sent nothing for --upstream-timeout.'],
-  upstream_closed: [
+    "More requests at once than --upstream-max-connections, or than the app's HTTP/2 sessions have streams.",
+  ),
+  upstream_timeout: upstream(
+    504,
+    'http_response_timeout',
+    'The app sent nothing for --upstream-timeout.',
+    'The app hangs, or is slower than --upstream-timeout.',
+  ),
+  upstream_closed: upstream(
     502,
     'connection_terminated',
-    'upstream',
     'The app closed the connection before its answer was complete.',
-  ],
-  upstream_malformed: [502, 'http_protocol_error', 'upstream', "The app's answer is not valid HTTP."],
-  upstream_ambiguous: [502, 'http_protocol_error', 'upstream', "The length of the app's answer is ambiguous."],
-  upstream_header_too_large: [
+    'The app crashed or gave up in the middle: its own log says why.',
+  ),
+  upstream_malformed: upstream(
+    502,
+    'http_protocol_error',
+    "The app's answer is not valid HTTP.",
+    'The app writes something else than HTTP there, or --upstream is the wrong port.',
+  ),
+  upstream_ambiguous: upstream(
+    502,
+    'http_protocol_error',
+    "The length of the app's answer is ambiguous.",
+    'The app sends two lengths; two readers would read two answers.',
+  ),
+  upstream_header_too_large: upstream(
     502,
     'http_response_header_section_size',
-    'upstream',
     "The head of the app's answer is too large.",
-  ],
-  upstream_bad_upgrade: [
+    'The app sends too large or too many fields, often cookies.',
+  ),
+  upstream_bad_upgrade: upstream(
     502,
     'http_upgrade_failed',
-    'upstream',
     'The app does not offer the protocol that was asked for, or changed to another one.',
-  ],
+    'The app does not offer WebSockets there, or answered with something else.',
+  ),
   // Ourselves
-  draining: [503, 'destination_unavailable', 'sidecar', 'The sidecar is stopping.'],
-  internal_error: [500, 'proxy_internal_error', 'sidecar', 'The sidecar failed; its log says why.'],
+  draining: {
+    status: 503,
+    error: 'destination_unavailable',
+    side: 'sidecar',
+    text: 'The sidecar is stopping.',
+    advice: 'Nothing while it is being replaced; a longer --drain-delay lets clients move on first.',
+  },
+  internal_error: {
+    status: 500,
+    error: 'proxy_internal_error',
+    side: 'sidecar',
+    text: 'The sidecar failed; its log says why.',
+    advice: 'A defect of the sidecar: please report the log line `internal error`.',
+  },
 } satisfies Record<string, Row>;
 
 export type Reason = keyof typeof TABLE;
 
-/** The one frozen rejection of each reason: a rejection is a value that is passed on, never thrown. */
+/** The one frozen rejection of each reason: a value that is passed on, never thrown. */
 export const REJECTIONS = Object.freeze(
   Object.fromEntries(
-    Object.entries(TABLE).map(([reason, [status, error, side, text]]) => [
-      reason,
-      Object.freeze({ reason: reason as Reason, status, error, side, text }),
-    ]),
+    Object.entries<Row>(TABLE).map(([reason, row]) => [reason, Object.freeze({ reason: reason as Reason, ...row })]),
   ),
 ) as Readonly<Record<Reason, Rejection>>;
 

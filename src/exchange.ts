@@ -3,7 +3,7 @@
 // a forwarder takes the body through a Carrier and gives the answer. Every exchange finishes exactly once.
 
 import type { Duplex } from 'node:stream';
-import type { ClientIdentity } from './clients/peer.ts';
+import type { ClientIdentity } from './clients/certificate.ts';
 import { REJECTIONS, type Rejection } from './errors.ts';
 import type { RawHeaders } from './http/fields.ts';
 

@@ -1,14 +1,14 @@
 // The admin server, plain HTTP:
 //   GET /livez     200 while the process serves, draining included
 //   GET /startupz  200 once a certificate is served and the port listens; never asks the app
-//   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; a line a check
+//   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; one line per check
 //   GET /metrics   Prometheus text
-//   GET /status    JSON: what is served, since when, and how it goes
-// It changes nothing, and tells nothing of requests.
+//   GET /status    JSON: what is served, since when, and how it is going
+// It changes nothing, and says nothing about single requests.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { State } from '../lifecycle/lifecycle.ts';
-import { type Bound, openPort } from '../net/ports.ts';
+import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import type { AppHealth } from './health.ts';
 import { type About, type Activity, createStatus } from './status.ts';
 
@@ -24,8 +24,8 @@ type Route = () => Answer | Promise<Answer>;
 
 export interface Admin {
   /** Rejects with the system's error. */
-  open(address: { host: string | undefined; port: number }): Promise<Bound>;
-  /** At once: nobody waits for an answer that matters. */
+  open(address: ListenAddress): Promise<Bound>;
+  /** At once: no answer of it matters any more. */
   close(): void;
 }
 

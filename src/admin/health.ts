@@ -1,21 +1,20 @@
-// Whether the app accepts connections: asked by dialling it for real. The answer is kept for a second, so that probes
-// from many sides cost one dial.
+// Whether the app accepts connections, found out by connecting to it. The result is kept for a second, so that many probes
+// cost the app one connection.
 
 import { connect } from 'node:net';
 import type { Clock } from '../exchange.ts';
-
-export type AppAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+import type { UpstreamAddress } from '../net/addresses.ts';
 
 export interface AppHealth {
   /** As of at most a second ago. */
   accepts(): Promise<boolean>;
-  /** Dialled now, whatever was found a moment ago. */
+  /** Connects now, whatever was found a moment ago. */
   acceptsNow(): Promise<boolean>;
 }
 
 const KEEP_MS = 1000;
 
-export function createAppHealth(address: AppAddress, timeoutMs: number, clock: Clock): AppHealth {
+export function createAppHealth(address: UpstreamAddress, timeoutMs: number, clock: Clock): AppHealth {
   let asked: Promise<boolean> | undefined;
   let askedMs = Number.NEGATIVE_INFINITY;
   const acceptsNow = (): Promise<boolean> => {
@@ -29,7 +28,7 @@ export function createAppHealth(address: AppAddress, timeoutMs: number, clock: C
   };
 }
 
-function dial(address: AppAddress, timeoutMs: number): Promise<boolean> {
+function dial(address: UpstreamAddress, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ ...address, autoSelectFamily: true });
     const end = (accepted: boolean) => (): void => {

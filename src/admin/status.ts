@@ -1,5 +1,5 @@
-// What GET /status tells, for people and scripts: it is put together from what is served and counted at that moment,
-// never from what stands on disk. No key, nothing of any request.
+// The answer to GET /status, for people and scripts: what is served and counted at that moment, never what is on disk. It
+// holds no key and nothing about single requests.
 
 import type { TrustState } from '../clients/shared.ts';
 import { isValidAt } from '../identity/dates.ts';
@@ -10,7 +10,7 @@ import type { AppHealth } from './health.ts';
 export type About = {
   readonly version: string;
   readonly now: () => Date;
-  /** The app's address, as it is called in messages. */
+  /** The app's address, as messages name it. */
   readonly upstream: string;
   readonly pairs: readonly PairState[];
   readonly trust: { readonly clientCa: TrustState | undefined };

@@ -1,9 +1,10 @@
-// Arguments to text by option name. yargs parses and helps; what a text means is config's business.
+// Arguments to text by option name. yargs parses them and writes the help; what a text means is up to config.
 
 import yargs, { type Argv } from 'yargs';
 import type { Flags } from '../config/config.ts';
 import { didYouMean } from '../config/file.ts';
-import { isList, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from '../config/options.ts';
+import type { Option } from '../config/option.ts';
+import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../config/options.ts';
 import { readVersion } from './version.ts';
 
 const COMMANDS = ['serve', 'check'];
@@ -12,9 +13,9 @@ export type Arguments = {
   readonly command: string;
   readonly flags: Flags;
   readonly configFile: string | undefined;
-  /** What is wrong with the arguments themselves, a line each. */
+  /** What is wrong with the arguments themselves, one line each. */
   readonly problems: string[];
-  /** The help or the version, where that was asked for: then nothing else counts. */
+  /** The help or the version, if that was asked for: then nothing else counts. */
   readonly told: string;
 };
 
@@ -41,8 +42,8 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
 }
 
 /**
- * What yargs must not see: a switch with a value, of which it would make `false` whatever it is, and names that every
- * object has, on which it fails.
+ * Takes out what yargs cannot handle: a switch with a value, which it would read as `false` whatever it is, and names that
+ * every object has, on which it fails.
  */
 function setAside(args: readonly string[]): {
   rest: string[];

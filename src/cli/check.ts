@@ -1,14 +1,14 @@
-// The command `check`: a doctor's report on whatever can be looked at without serving. A verdict a line, with the mend;
-// 0 when nothing failed.
+// The command `check`: reports on everything that can be tested without serving, one finding a line, with what to do about
+// it. Exit code 0 when nothing failed.
 
 import type { Config } from '../config/config.ts';
 import { checkApp } from './checks/app.ts';
 import { checkCertificates } from './checks/certificates.ts';
 import { checkClients } from './checks/clients.ts';
+import type { Check, Finding } from './checks/finding.ts';
 import { checkRuntime } from './checks/node-release.ts';
 import { checkPorts } from './checks/ports.ts';
 import { checkTrust } from './checks/trust.ts';
-import type { Check, Verdict } from './checks/verdict.ts';
 
 const SUCCESS = 0;
 const FAILURE = 1;
@@ -16,12 +16,12 @@ const FAILURE = 1;
 /** In the order of the report. */
 const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkTrust, checkApp];
 
-/** Prints the verdicts on stdout. */
+/** Prints the findings on stdout. */
 export async function check(config: Config): Promise<number> {
-  const verdicts: Verdict[] = [];
-  for (const one of CHECKS) verdicts.push(...(await one(config)));
-  for (const { level, text } of verdicts) process.stdout.write(`${level.padEnd(8)} ${text}\n`);
-  const count = (level: Verdict['level']): number => verdicts.filter((verdict) => verdict.level === level).length;
+  const findings: Finding[] = [];
+  for (const one of CHECKS) findings.push(...(await one(config)));
+  for (const { level, text } of findings) process.stdout.write(`${level.padEnd(8)} ${text}\n`);
+  const count = (level: Finding['level']): number => findings.filter((finding) => finding.level === level).length;
   const [failed, warned] = [count('failed'), count('warning')];
   const attention = warned === 0 ? '' : ` ${warned} ${warned === 1 ? 'thing needs' : 'things need'} attention.`;
   process.stdout.write(

@@ -1,4 +1,4 @@
-// The command line: which command, with which configuration, and which exit code. Every mistake is one line on stderr.
+// The command line: which command runs, with which configuration, and its exit code. Every mistake is one line on stderr.
 
 import { type Environment, loadConfig } from '../config/config.ts';
 import { variableOf } from '../config/options.ts';

@@ -1,4 +1,4 @@
-// The command `serve`: starts the sidecar, and stops it when a signal says so.
+// The command `serve`: starts the sidecar, and stops it on a signal.
 
 import type { Config } from '../config/config.ts';
 import { onSignals } from '../lifecycle/signals.ts';
@@ -11,11 +11,11 @@ import { readVersion } from './version.ts';
 const STOPPED = 0;
 const FAILED = 1;
 
-/** `reread` gives the configuration anew, or throws a ConfigError. Resolves with the exit code when the process is to end. */
+/** `reread` reads the configuration again, or throws a ConfigError. Resolves with the exit code of the process. */
 export async function serve(config: Config, reread: () => Config): Promise<number> {
   const version = readVersion();
   const metrics = createMetrics({ version, node: process.version, openssl: process.versions.openssl ?? '' });
-  const output = createLog(config.logLevel, () => metrics.dropped.inc());
+  const output = createLog(config.logLevel, () => metrics.log_lines_dropped_total.inc());
   const { log } = output;
   try {
     return await new Promise<number>((resolve, reject) => {
@@ -29,7 +29,7 @@ export async function serve(config: Config, reread: () => Config): Promise<numbe
         if (sidecar !== undefined && !isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');
       }, reject);
-      // From the first moment on: to PID 1 of a container, a signal that nobody handles is lost.
+      // From the start: a signal to PID 1 of a container is lost if nobody handles it.
       onSignals({
         stop: (signal) => {
           log.info({ signal }, 'stopping');

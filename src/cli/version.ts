@@ -11,7 +11,7 @@ export function readVersion(): string {
       };
       if (name === 'tls-sidecar' && version !== undefined) return version;
     } catch {
-      // Not there: the other place has it.
+      // It is in the other place.
     }
   }
   return 'unknown';

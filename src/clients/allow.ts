@@ -1,7 +1,7 @@
-// The allow rules: which verified clients are admitted. Any match admits; without a rule everybody is. The verdict on a
-// certificate is taken once and kept until the rules are replaced. Pure but for that memory.
+// The allow rules: which verified clients are admitted. Any match admits; without a rule everybody is. The answer
+// for a certificate is found once and kept until the rules are replaced. Pure but for that memory.
 
-import type { Peer } from './peer.ts';
+import type { CertificateFacts } from './certificate.ts';
 
 /** Patterns; `*` stands for one or more characters of one label or segment, never for a dot or a slash. */
 export type AllowRules = {
@@ -14,32 +14,32 @@ export type AllowRules = {
 export interface Admission {
   /** Whether there is any rule: then nobody passes without a match. */
   readonly restricted: boolean;
-  admits(peer: Peer): boolean;
+  admits(certificate: CertificateFacts): boolean;
 }
 
 export interface ReplaceableAdmission extends Admission {
-  /** Every client is judged anew. False when these are the rules that it has. */
+  /** From now on every client is compared with these. False when they are the same as before. */
   replace(rules: AllowRules): boolean;
 }
 
 export function createAdmission(initial: AllowRules): ReplaceableAdmission {
   let rules = initial;
-  let verdicts = new WeakMap<Peer, boolean>();
+  let known = new WeakMap<CertificateFacts, boolean>();
   return {
     get restricted() {
       return isRestricted(rules);
     },
-    admits(peer) {
-      const known = verdicts.get(peer);
-      if (known !== undefined) return known;
-      const verdict = !isRestricted(rules) || isAllowed(rules, peer);
-      verdicts.set(peer, verdict);
-      return verdict;
+    admits(certificate) {
+      const before = known.get(certificate);
+      if (before !== undefined) return before;
+      const admitted = !isRestricted(rules) || isAllowed(rules, certificate);
+      known.set(certificate, admitted);
+      return admitted;
     },
     replace(next) {
       if (JSON.stringify(next) === JSON.stringify(rules)) return false;
       rules = next;
-      verdicts = new WeakMap();
+      known = new WeakMap();
       return true;
     },
   };
@@ -49,13 +49,13 @@ export function isRestricted({ cn, ou, dns, uri }: AllowRules): boolean {
   return cn.length + ou.length + dns.length + uri.length > 0;
 }
 
-export function isAllowed({ cn, ou, dns, uri }: AllowRules, peer: Peer): boolean {
+export function isAllowed({ cn, ou, dns, uri }: AllowRules, certificate: CertificateFacts): boolean {
   return (
-    anyMatch(cn, peer.commonNames) ||
-    anyMatch(ou, peer.units) ||
-    // RFC 4343: letter case means nothing in DNS.
-    anyMatch(dns.map(lower), peer.dns.map(lower)) ||
-    anyMatch(uri, peer.uris)
+    anyMatch(cn, certificate.commonNames) ||
+    anyMatch(ou, certificate.units) ||
+    // RFC 4343: DNS ignores letter case.
+    anyMatch(dns.map(lower), certificate.dns.map(lower)) ||
+    anyMatch(uri, certificate.uris)
   );
 }
 

@@ -1,11 +1,11 @@
 // What all TLS contexts have in common, and when it changes: the CA of the clients, the keys of session tickets. Keys and
-// session id context belong to one state of trust (CA, mode, allow rules): a ticket of another one is worth nothing, so
-// that no resumed session gets past what has changed (CVE-2025-23419 and CVE-2025-68121 are this fault elsewhere).
-// A new state is in force as a whole or not at all; whatever is wrong with a new CA, the old one stays.
+// session id context belong to one state of trust (CA, mode, allow rules): tickets of another one are not accepted, so
+// that no resumed session bypasses a change (CVE-2025-23419 and CVE-2025-68121 are this defect elsewhere).
+// A new state takes effect as a whole or not at all; if anything is wrong with a new CA, the old one stays.
 
 import { ConfigError } from '../errors.ts';
+import { BundleError, type BundleReason } from '../identity/bundle-error.ts';
 import { frozenMount } from '../identity/disk/mounts.ts';
-import { BundleError, type BundleFault } from '../identity/fault.ts';
 import { failed, type LastReload, succeeded } from '../identity/last-reload.ts';
 import { sessionContextOf } from '../identity/session-context.ts';
 import type { SharedTls } from '../identity/tls-options.ts';
@@ -27,16 +27,16 @@ export interface TrustObserver {
   trusted(trust: Trust, path: string): void;
   reloaded(trust: Trust, path: string): void;
   /** A changed file was refused; called once for each content and reason. */
-  refused(fault: BundleFault, message: string, path: string): void;
+  refused(reason: BundleReason, message: string, path: string): void;
   /** The file holds again what is in force, after something that was refused. */
   restored(path: string): void;
-  /** The file, which was taken, never sees a renewal; `detail` says why. */
+  /** The file was taken, but will never see a renewal; `detail` says why. */
   frozen(detail: string, path: string): void;
   /** Whether the file holds something else than is in force. */
   differs(differs: boolean, path: string): void;
 }
 
-/** What is told of the client CA. */
+/** The state of the client CA, for /status. */
 export type TrustState = {
   /** The path of --client-ca. */
   readonly name: string;
@@ -51,11 +51,11 @@ export interface Shared {
   readonly current: SharedTls;
   /** Undefined where clients are asked for no certificate. */
   readonly clientCa: TrustState | undefined;
-  /** Who puts each new state into force. It may throw a BundleError: then the old state stays. */
+  /** Where each new state is applied. It may throw a BundleError: then the old state stays. */
   publishTo(publish: (next: SharedTls) => void): void;
   /** Looks at the CA file now. True when clients are verified by another one from now on. */
   reload(): boolean;
-  /** The allow rules have changed: tickets of before are worth nothing. */
+  /** The allow rules have changed: earlier tickets are no longer accepted. */
   setRules(rules: string): void;
   rotateTicketKeys(): void;
 }
@@ -80,7 +80,7 @@ class SharedState implements Shared {
   readonly #observer: TrustObserver;
   #state: State;
   #publish: (next: SharedTls) => void = () => {};
-  #refusal = '';
+  #lastRefused = '';
   #since: Date;
   #differs = false;
   #lastReload: LastReload | undefined;
@@ -128,9 +128,9 @@ class SharedState implements Shared {
   #take(path: string): boolean {
     const trust = readTrust(path);
     const changed = trust.digest !== this.#state.trust?.digest;
-    const wasRefused = this.#refusal !== '';
+    const wasRefused = this.#lastRefused !== '';
     if (changed) this.#enter({ ...this.#state, trust });
-    this.#refusal = '';
+    this.#lastRefused = '';
     this.#differs = false;
     this.#observer.differs(false, path);
     if (changed) {
@@ -146,13 +146,13 @@ class SharedState implements Shared {
   }
 
   #refuse(error: BundleError, path: string): void {
-    const { fault, message } = error;
+    const { reason, message } = error;
     this.#differs = true;
     this.#observer.differs(true, path);
-    if (message === this.#refusal) return;
-    this.#refusal = message;
+    if (message === this.#lastRefused) return;
+    this.#lastRefused = message;
     this.#lastReload = failed(error, this.#now());
-    this.#observer.refused(fault, message, path);
+    this.#observer.refused(reason, message, path);
   }
 
   #enter(state: State): void {

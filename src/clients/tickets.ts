@@ -1,6 +1,6 @@
 // Session ticket keys. Node makes new random ones with every secure context, which would end all resumption at every
 // rotation of the certificate; so they are made here and given to each context. Node holds one set: when it is replaced,
-// the tickets of the old one are worth nothing any more, and their clients shake hands in full, once.
+// tickets of the old one are no longer accepted, and their clients make one full handshake.
 
 import { randomBytes } from 'node:crypto';
 

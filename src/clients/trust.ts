@@ -1,10 +1,10 @@
-// Whom client certificates must be issued by: reads and checks the file of --client-ca. Whatever is wrong with it is a
-// BundleError that names the file; nothing of it is taken in part. It verifies no certificate: OpenSSL does.
+// The CAs that must have issued client certificates: reads and checks the file of --client-ca, and takes it whole or not at
+// all; what is wrong with it is a BundleError that names it. It verifies no certificate: OpenSSL does.
 
 import { createHash } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { parseCertificate } from '../identity/bundle.ts';
-import { BundleError } from '../identity/fault.ts';
+import { BundleError } from '../identity/bundle-error.ts';
 import { readFile } from '../identity/files.ts';
 import { certificateBlocks } from '../identity/pem/text.ts';
 
@@ -18,7 +18,7 @@ export type Trust = {
 
 export type TrustedCertificate = { readonly subject: string; readonly notBefore: Date; readonly notAfter: Date };
 
-/** Throws a BundleError. Dates are told, not judged: OpenSSL looks at them in every handshake. */
+/** Throws a BundleError. Dates are reported, not checked: OpenSSL does that in every handshake. */
 export function readTrust(path: string): Trust {
   const bytes = readFile(path, path);
   if (bytes.toString('utf8').trim() === '')
@@ -37,7 +37,7 @@ export function readTrust(path: string): Trust {
 function readAuthority(path: string, block: string, at: number): TrustedCertificate {
   const certificate = parseCertificate(path, block, at);
   const subject = certificate.subject?.replaceAll('\n', ', ') ?? '';
-  // A leaf in the file would be trusted for itself, and for nothing that the operator can have meant.
+  // A leaf in the file would admit nobody but itself, which the operator cannot have meant.
   if (!certificate.ca)
     throw new BundleError(
       'not_a_ca',

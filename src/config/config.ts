@@ -1,9 +1,10 @@
-// Flags over environment over file over defaults, to one frozen configuration; all problems at once. Given, never
-// read here: the process's environment and arguments. What a value means for files and ports is checked elsewhere.
+// One frozen configuration out of flags, environment, file and defaults, in this order of precedence; all problems are
+// reported at once. Environment and arguments are given, never read here. Whether files and ports exist is checked elsewhere.
 
 import { ConfigError } from '../errors.ts';
 import { readConfigFile } from './file.ts';
-import { isList, type ListOption, OPTION_NAMES, OPTIONS, type Option, type OptionName, variableOf } from './options.ts';
+import type { ListOption, Option } from './option.ts';
+import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from './options.ts';
 import { Malformed } from './parse.ts';
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
@@ -17,7 +18,7 @@ export type Flags = Readonly<Partial<Record<string, string | readonly string[]>>
 
 /**
  * Throws a ConfigError that lists every problem, each with the option, where the value came from and what it takes.
- * `configFile` is the path that --config gave, if any; `argumentProblems` are told along with the rest.
+ * `configFile` is the path that --config gave, if any; `argumentProblems` are reported with the rest.
  */
 export function loadConfig(
   flags: Flags,
@@ -42,7 +43,7 @@ export function loadConfig(
     });
     values[camel(name)] = isList(name) ? Object.freeze(read) : read[0];
   }
-  // A default, or the image's environment, does not stand against certificates that were given more specifically.
+  // A default, or the image's environment, does not count against certificates that were given more specifically.
   const [certRank, keyRank] = [rankOf('cert', flags, env, file), rankOf('key', flags, env, file)];
   if (keyRank > certRank && !isAsMany(values as Config)) values.key = Object.freeze([]);
   if (problems.length === 0) problems.push(...pairProblems(values as Config), ...contradictions(values as Config));
@@ -50,14 +51,14 @@ export function loadConfig(
   return Object.freeze(values) as Config;
 }
 
-/** The values of a list. Only a variable has them in one text; a comma elsewhere belongs to the value. */
+/** The values of a list. Only a variable holds several in one text; elsewhere a comma belongs to the value. */
 function members(found: string | readonly string[], separated: boolean): readonly string[] {
   if (typeof found !== 'string') return found;
   const texts = separated ? found.split(',').map((text) => text.trim()) : [found];
   return texts.filter((text) => text !== '');
 }
 
-/** How specific the place is that an option was found in: 0 the flag, 1 the environment, 2 the file, 3 the default. */
+/** How specific the source of an option is: 0 the flag, 1 the environment, 2 the file, 3 the default. */
 function rankOf(name: OptionName, flags: Flags, env: Environment, file: Flags): number {
   return [flags[name], env[variableOf(name)] || undefined, file[name], ''].findIndex((text) => text !== undefined);
 }
@@ -93,7 +94,7 @@ function find(name: OptionName, flags: Flags, env: Environment, file: Flags, con
   return found as Found | undefined;
 }
 
-/** What --client-auth comes to where it is left out. */
+/** The value of --client-auth, or its default. */
 export function clientAuthOf({ clientAuth, clientCa }: Config): 'off' | 'request' | 'require' {
   return clientAuth ?? (clientCa === undefined ? 'off' : 'require');
 }
@@ -107,7 +108,7 @@ export function isRestricted(config: Config): boolean {
   return Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
 }
 
-/** Every rule that could be met by nobody, or be passed by going round it. */
+/** Rules for clients that nobody could meet, or that anybody could bypass. */
 function clientContradictions(config: Config): string[] {
   const { clientCa } = config;
   const auth = clientAuthOf(config);
@@ -126,7 +127,7 @@ function clientContradictions(config: Config): string[] {
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
 
-/** Options that do not go together, a line each. */
+/** Options that contradict each other, one line each. */
 export function contradictions(config: Config): string[] {
   const { listen, admin, upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
   const problems: string[] = clientContradictions(config);
@@ -153,7 +154,7 @@ export function contradictions(config: Config): string[] {
 }
 
 function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {
-  // Node's `::` takes both families.
+  // In Node, `::` accepts both families.
   if (listenHost === undefined || listenHost === '::') return LOOPBACK_NAMES.includes(upstreamHost);
   if (listenHost === '0.0.0.0') return ['localhost', '127.0.0.1', '0.0.0.0'].includes(upstreamHost);
   return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');

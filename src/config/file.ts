@@ -15,16 +15,16 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
     return {};
   }
   const document = parseDocument(text, { uniqueKeys: true });
-  const [fault] = document.errors;
-  if (fault !== undefined) {
-    problems.push(`--config: ${path} is not valid YAML: ${fault.message.split('\n')[0]?.replace(/:$/, '')}`);
+  const [invalid] = document.errors;
+  if (invalid !== undefined) {
+    problems.push(`--config: ${path} is not valid YAML: ${invalid.message.split('\n')[0]?.replace(/:$/, '')}`);
     return {};
   }
   let content: unknown;
   try {
     content = document.toJS() ?? {};
   } catch (error) {
-    // Aliases are resolved only here: one of nothing, or more of them than any configuration has.
+    // Aliases are resolved only here: an undefined one, or too many of them, throws.
     problems.push(`--config: ${path} is not valid YAML: ${error instanceof Error ? error.message : error}`);
     return {};
   }

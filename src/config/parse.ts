@@ -1,7 +1,8 @@
-// Text to values: durations, sizes, ports, addresses. The one place where such text is read. Every function gives the
-// value or throws a Malformed that says what would have been right; the caller adds which option it was.
+// Text to values: durations, sizes, ports, addresses. Every function gives the value or throws a Malformed that says what
+// is accepted; the caller adds which option it was.
 
-import { type Range, readRange } from '../net/addresses.ts';
+import { type Range, readRange, type UpstreamAddress } from '../net/addresses.ts';
+import type { ListenAddress } from '../net/ports.ts';
 
 export class Malformed extends Error {}
 
@@ -87,11 +88,8 @@ export function parseRange(text: string): Range {
   return range;
 }
 
-/** `host` undefined means all addresses of both families. */
-export type Address = { readonly host: string | undefined; readonly port: number };
-
 /** `[HOST]:PORT`; an IPv6 host stands in brackets. Port 0 lets the system choose. */
-export function parseAddress(text: string): Address {
+export function parseAddress(text: string): ListenAddress {
   const [, bracketed, plain, port] = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^:[\]/\s]*)):([0-9]{1,5})$/.exec(text) ?? [];
   if (port === undefined || Number(port) > 65535)
     throw new Malformed('[HOST]:PORT, as :8080, 127.0.0.1:8080 or [::1]:8080');
@@ -99,13 +97,9 @@ export function parseAddress(text: string): Address {
 }
 
 /** An address, or `off`. */
-export function parseAddressOrOff(text: string): Address | 'off' {
+export function parseAddressOrOff(text: string): ListenAddress | 'off' {
   return text === 'off' ? 'off' : parseAddress(text);
 }
-
-export type UpstreamAddress =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
-  | { readonly kind: 'unix'; readonly path: string };
 
 /** `http://HOST:PORT` or `h2c://HOST:PORT` (port 80 when left out), or `unix:/PATH`. */
 export function parseUpstream(text: string): UpstreamAddress {
@@ -144,7 +138,7 @@ export function parseFile(text: string): string {
   return text;
 }
 
-/** A name of clients with stars, which stand for parts that hold neither a dot nor a slash. */
+/** A pattern of client names; `*` matches any characters but dots and slashes. */
 export function parseNamePattern(text: string): string {
   if (text === '' || text.includes('**') || /["\\,\p{Cc}]/u.test(text))
     throw new Malformed('a name without quotes, commas and backslashes, where * stands for one label or segment');

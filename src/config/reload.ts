@@ -1,5 +1,4 @@
-// Which options a reload of the configuration puts into force, and which would need a restart. It compares; it applies
-// nothing.
+// Which options a reload of the configuration changes at once, and which need a restart. It only compares.
 
 import { isDeepStrictEqual } from 'node:util';
 import { type Config, camel } from './config.ts';
@@ -7,7 +6,7 @@ import { OPTION_NAMES, type OptionName } from './options.ts';
 
 const RELOADABLE: readonly OptionName[] = ['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri', 'access-log', 'log-level'];
 
-/** What would be in force: what can be changed while running of `after`, the rest of `before`. */
+/** What a reload leads to: from `after` what can change while running, the rest from `before`. */
 export function inForceOf(before: Config, after: Config): Config {
   const taken = RELOADABLE.map(camel).map((key) => [key, after[key as keyof Config]]);
   return { ...before, ...Object.fromEntries(taken) };

@@ -10,59 +10,9 @@ import type { Timed } from '../net/deadlines.ts';
 import { type AnswerHead, mayRepeat, passesInterim } from './answer.ts';
 import { KeptBody } from './kept-body.ts';
 import type { Borrower } from './pool.ts';
+import type { Lender, Loss, Receiver, Transport } from './transport.ts';
 import { joinTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
 import { type ForwarderOptions, MAX_INTERIM } from './upstream.ts';
-
-/** Moves the messages of one exchange. After abandon() it calls its receiver no more. */
-export interface Transport {
-  /** Whether the app has accepted the connection. */
-  readonly connected: boolean;
-  /** Writes the head of the request. Throws for fields that its protocol cannot carry. */
-  send(exchange: Exchange, receiver: Receiver): void;
-  /** Body bytes, read by the transport before this returns or kept by it. False: wait for appDrained(). */
-  sendBody(chunk: Buffer): boolean;
-  /** The request is complete. */
-  sendEnd(trailers: RawHeaders | undefined): void;
-  /** Stops reading the answer, and goes on with it. */
-  pauseAnswer(): void;
-  resumeAnswer(): void;
-  /** Gives up what has not ended: nothing of it is used again. */
-  abandon(): void;
-}
-
-/**
- * What a failure says of the request. `unseen`: the app said that it has not looked at it. `stale`: a connection that was used
- * before closed without a byte of an answer, as the app may close it at any time.
- */
-export type Loss = 'unseen' | 'stale';
-
-/** What a transport calls; after answerEnd(), failed(), crashed() or switched() nothing more. */
-export interface Receiver {
-  connected(): void;
-  interim(status: number, raw: RawHeaders): void;
-  answerHead(head: AnswerHead): void;
-  /** `release`, if there is one, is called when the bytes are not needed any more. */
-  answerBody(chunk: Buffer, release: (() => void) | undefined): void;
-  /** All that one read brought has been given; answerEnd() needs none. */
-  settle(): void;
-  answerEnd(trailers: RawHeaders | undefined): void;
-  /** The app takes request bytes again. */
-  appDrained(): void;
-  failed(rejection: Rejection, loss?: Loss): void;
-  crashed(error: unknown): void;
-  /** The app agreed to change the protocol; `app`, with whatever followed, is no longer the transport's. */
-  switched(reason: string, raw: RawHeaders, app: TunnelEnd): void;
-}
-
-/** Where transports of one kind come from. */
-export interface Lender {
-  /** Whether the app may refuse a request unseen, so that the beginning of its body is kept. */
-  readonly keepsBody: boolean;
-  borrow(borrower: Borrower<Transport>): void;
-  forget(borrower: Borrower<Transport>): void;
-  /** Lends no more, and closes what is idle. */
-  close(): void;
-}
 
 export type CarriageOptions = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'> & { readonly lender: Lender };
 
@@ -90,15 +40,10 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#failures = failures;
     this.#options = options;
     this.#requestDone = exchange.bodyLength === 0;
-    this.#kept = options.lender.keepsBody ? new KeptBody() : undefined;
+    this.#kept = options.lender.keepsBody && exchange.bodyLength !== 0 ? new KeptBody() : undefined;
   }
 
   // ---- Borrower
-
-  /** What was used before may have been closed by the app, and cannot become a tunnel. */
-  get wantsFresh(): boolean {
-    return this.#repeated || this.exchange.upgrade !== undefined;
-  }
 
   get upgrades(): boolean {
     return this.exchange.upgrade !== undefined;
@@ -118,12 +63,18 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
       // It may have failed within the call.
       if (this.#transport !== transport) return true;
       this.#turn();
-      if (this.#repeated) this.#repeatBody(transport);
-      else this.exchange.carry(this);
+      if (!this.#repeated) this.exchange.carry(this);
+      else if (this.#kept !== undefined) this.#sendAgain(transport, this.#kept.bytes);
     } catch (error) {
       this.crashed(error);
     }
     return true;
+  }
+
+  #sendAgain(transport: Transport, body: Buffer): void {
+    if (body.length > 0) transport.sendBody(body);
+    if (this.#requestDone) transport.sendEnd(this.#requestTrailers);
+    else this.exchange.resumeBody();
   }
 
   /** Nothing could be lent. */
@@ -247,23 +198,19 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
 
   /** The app has sent or taken something. */
   #heard(): void {
-    this.deadlineMs = this.#appOwes() ? this.#nextDeadline() : Number.POSITIVE_INFINITY;
+    const { clock, limits } = this.#options;
+    this.deadlineMs = this.#appOwes() ? clock() + limits.upstreamTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   /** The turn may have changed: a deadline that runs goes on, whatever the client does. */
   #turn(): void {
-    if (!this.#appOwes()) this.deadlineMs = Number.POSITIVE_INFINITY;
-    else if (this.deadlineMs === Number.POSITIVE_INFINITY) this.deadlineMs = this.#nextDeadline();
+    if (this.deadlineMs === Number.POSITIVE_INFINITY || !this.#appOwes()) this.#heard();
   }
 
   /** Not while the client owes: more of its request, or room for more of its answer. */
   #appOwes(): boolean {
     if (this.#transport?.connected !== true || this.#patient || this.#clientBehind) return false;
     return this.#requestDone || this.#appBehind || this.exchange.awaitsContinue;
-  }
-
-  #nextDeadline(): number {
-    return this.#options.clock() + this.#options.limits.upstreamTimeoutMs;
   }
 
   // ---- ends
@@ -278,15 +225,8 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     const { exchange } = this;
     if (this.#repeated || this.#answering || this.#interims > 0) return false;
     if (loss === undefined || exchange.finished || exchange.upgrade !== undefined) return false;
-    return loss === 'unseen' ? this.#kept?.whole === true : mayRepeat(exchange);
-  }
-
-  #repeatBody(transport: Transport): void {
-    if (this.exchange.bodyLength === 0) return;
-    const chunk = this.#kept?.bytes;
-    if (chunk !== undefined && chunk.length > 0) transport.sendBody(chunk);
-    if (this.#requestDone) transport.sendEnd(this.#requestTrailers);
-    else this.exchange.resumeBody();
+    if (loss === 'stale') return mayRepeat(exchange);
+    return exchange.bodyLength === 0 || this.#kept?.whole === true;
   }
 
   /** The app's answer cannot be used. */

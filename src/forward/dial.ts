@@ -2,17 +2,17 @@
 
 import { lookup } from 'node:dns';
 import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
-import type { Upstream } from './upstream.ts';
+import type { UpstreamAddress } from '../net/addresses.ts';
 
 /** Opens one socket; `onread` is Node's option for reading into buffers of the caller. */
 export type Dial = (onread: OnReadOpts | undefined) => Socket;
 
-export function createDial(upstream: Upstream): Dial {
+export function createDial(upstream: UpstreamAddress): Dial {
   const resolve = upstream.kind === 'tcp' && upstream.host === 'localhost' ? rememberingLookup() : lookup;
   return (onread) => dial(upstream, resolve, onread);
 }
 
-function dial(upstream: Upstream, resolve: LookupFunction, onread: OnReadOpts | undefined): Socket {
+function dial(upstream: UpstreamAddress, resolve: LookupFunction, onread: OnReadOpts | undefined): Socket {
   // Half-open on our side: a tunnel passes the end of one direction on by itself; for the rest, the reader ends.
   const options = {
     noDelay: true,

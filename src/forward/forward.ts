@@ -2,8 +2,9 @@
 // which is loaded only when it is chosen. What they have in common is the carriage.
 
 import type { Exchange, Failures } from '../exchange.ts';
-import { Carriage, type CarriageOptions, type Lender } from './carriage.ts';
+import { Carriage, type CarriageOptions } from './carriage.ts';
 import { createH2c } from './h2c/h2c.ts';
+import type { Lender } from './transport.ts';
 import type { ForwarderOptions } from './upstream.ts';
 import { createWire } from './wire/wire.ts';
 

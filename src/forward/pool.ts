@@ -8,11 +8,9 @@ import type { ForwarderOptions } from './upstream.ts';
 
 /** Who wants a transport. */
 export interface Borrower<T> {
-  /** It must get one that nothing was carried on before. */
-  readonly wantsFresh: boolean;
-  /** What it gets may become a tunnel. */
+  /** What it gets may become a tunnel, so that nothing may have been carried on it. */
   readonly upgrades: boolean;
-  /** It lost one through no fault of its own: it stands first in line. */
+  /** It lost one that the app had closed: it stands first in line, and trusts none that was used. */
   readonly waited: boolean;
   /** False: it does not need it any more. */
   lend(transport: T): boolean;

@@ -1,12 +1,8 @@
-// Where the app is, and what it is held to. It opens and decides nothing.
+// What the app is held to, and how it is called. It opens and decides nothing.
 
 import type { Clock } from '../exchange.ts';
+import type { UpstreamAddress } from '../net/addresses.ts';
 import type { Deadlines } from '../net/deadlines.ts';
-
-/** Where the app is: an address or a unix socket. */
-export type Upstream =
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
-  | { readonly kind: 'unix'; readonly path: string };
 
 /** Time-outs in milliseconds, sizes in bytes. */
 export type ForwardLimits = {
@@ -21,7 +17,7 @@ export type ForwardLimits = {
 
 /** What every forwarder is made of. */
 export type ForwarderOptions = {
-  readonly upstream: Upstream;
+  readonly upstream: UpstreamAddress;
   readonly limits: ForwardLimits;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
@@ -35,7 +31,7 @@ export const ANSWER_HEAD_BYTES = 32 * 1024;
 export const MAX_INTERIM = 32;
 
 /** `host:port` of the app, for messages and for requests that name no host. */
-export function upstreamName(upstream: Upstream): string {
+export function upstreamName(upstream: UpstreamAddress): string {
   if (upstream.kind === 'unix') return `unix:${upstream.path}`;
   const host = upstream.host.includes(':') ? `[${upstream.host}]` : upstream.host;
   return `${host}:${upstream.port}`;

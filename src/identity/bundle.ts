@@ -2,13 +2,13 @@
 // facts that log, metrics and `check` tell. Pure: it reads no file and no clock.
 
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { BundleError } from './fault.ts';
+import { BundleError } from './bundle-error.ts';
 import { type Chain, orderChain } from './pem/chain.ts';
 import { certificateBlocks, keyBlock } from './pem/text.ts';
 
-/** What is served all the same, though somebody should look at it. The word is the `reason` of its log line. */
+/** Why a pair that is served needs attention; the reason is that of its log line. */
 export type BundleWarning = {
-  readonly word: 'chain_mended' | 'chain_strays' | 'unusual_key' | 'no_names' | 'not_for_servers' | 'subpath_mount';
+  readonly reason: 'chain_mended' | 'chain_strays' | 'unusual_key' | 'no_names' | 'not_for_servers' | 'subpath_mount';
   readonly text: string;
 };
 
@@ -32,14 +32,14 @@ export type Bundle = {
 };
 
 export type PairText = {
-  /** How the files are called in messages. */
+  /** As messages name the files. */
   readonly certPath: string;
   readonly keyPath: string;
   readonly cert: Buffer;
   readonly key: Buffer;
 };
 
-/** Chrome's and the CA/Browser Forum's least (Baseline Requirements 6.1.5). */
+/** The minimum of Chrome and the CA/Browser Forum (Baseline Requirements 6.1.5). */
 const MIN_RSA_BITS = 2048;
 const MAX_USUAL_RSA_BITS = 4096;
 const USUAL_CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
@@ -47,7 +47,7 @@ const USUAL_CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1';
 const ANY_USAGE = '2.5.29.37.0';
 
-/** Throws a BundleError. Dates are told, not judged. */
+/** Throws a BundleError. Dates are reported, not checked. */
 export function parseBundle({ certPath, keyPath, cert, key }: PairText): Bundle {
   const all = certificateBlocks(certPath, cert).map((block, at) => parseCertificate(certPath, block, at));
   const privateKey = parseKey(keyPath, keyBlock(keyPath, key));
@@ -112,7 +112,7 @@ function refuseWeakKey(path: string, key: KeyObject): void {
 
 function warningsOf(path: string, leaf: X509Certificate, chain: Chain, key: KeyObject): BundleWarning[] {
   const warnings: BundleWarning[] = [];
-  const warn = (word: BundleWarning['word'], text: string): void => void warnings.push({ word, text });
+  const warn = (reason: BundleWarning['reason'], text: string): void => void warnings.push({ reason, text });
   if (chain.mended) warn('chain_mended', `${path} is not in order, leaf first and each followed by its issuer; mended`);
   if (chain.strays > 0)
     warn('chain_strays', `${path} holds ${chain.strays} certificates that are not of the leaf's chain; remove them`);

@@ -1,4 +1,4 @@
-// Whether a certificate's dates hold at a moment. Pure.
+// Whether a certificate is within its dates. Pure.
 
 export type Dates = { readonly notBefore: Date; readonly notAfter: Date };
 

@@ -5,8 +5,8 @@
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { BundleError } from './bundle-error.ts';
 import { whyUnreadable } from './disk/access.ts';
-import { BundleError } from './fault.ts';
 import { holdsKey } from './pem/text.ts';
 
 /** `key` is not read where the certificate's file holds one; undefined where it must. */
@@ -21,7 +21,7 @@ export type PairFiles = {
   readonly source: string;
 };
 
-/** More than any chain needs; a wrong path (/dev/zero, a log) must not fill the memory. */
+/** More than any chain needs; a wrong path (/dev/zero, a log) must not exhaust the memory. */
 const MAX_FILE_BYTES = 1 << 20;
 const ATTEMPTS = 5;
 
@@ -40,7 +40,7 @@ export function readPair(paths: PairPaths): PairFiles {
       const pair = readFrom(certDir, keyDir, paths);
       if (realDirectory(dirname(cert)) === certDir && realDirectory(dirname(key)) === keyDir) return pair;
     } catch (error) {
-      // The directory may have been swapped away under us: then the next attempt finds the new one.
+      // The directory may have been swapped in the meantime: then the next attempt finds the new one.
       const swapped = realDirectory(dirname(cert)) !== certDir || realDirectory(dirname(key)) !== keyDir;
       if (!swapped || attempt === ATTEMPTS) throw error;
     }
@@ -51,7 +51,7 @@ export function readPair(paths: PairPaths): PairFiles {
 function readFrom(certDir: string, keyDir: string, { cert, key }: PairPaths): PairFiles {
   const chain = readFile(join(certDir, basename(cert)), cert);
   if (holdsKey(chain)) return { cert: chain, key: chain, keyPath: cert, source: certDir };
-  // An empty file is told as such before anything is said of its key.
+  // An empty file is reported as such, not as one without a key.
   if (key === undefined && chain.length > 0)
     throw new BundleError('no_key', `${cert} holds no private key, and no --key is given for it`);
   if (key === undefined) return { cert: chain, key: chain, keyPath: cert, source: certDir };
@@ -80,7 +80,7 @@ function real(path: string): string | undefined {
   }
 }
 
-/** `named` is how messages call it. Throws a BundleError of `missing` or `unreadable`. */
+/** `named` is what messages call it. Throws a BundleError of `missing` or `unreadable`. */
 export function readFile(path: string, named: string): Buffer {
   try {
     const { size, mode } = statSync(path);

@@ -1,8 +1,8 @@
-// The identity that is served: all pairs, each judged for itself, and the choice among them. What is published is whole:
-// while one pair is broken on disk, its old content and the other pairs go on. Knows nothing of HTTP.
+// The identity that is served: all pairs, each checked on its own, and the choice among them. While one pair is broken on
+// disk, its old content and the other pairs are served. It knows nothing of HTTP.
 
 import { ConfigError } from '../errors.ts';
-import { BundleError } from './fault.ts';
+import { BundleError } from './bundle-error.ts';
 import type { PairPaths } from './files.ts';
 import { Pair, type PairObserver, type PairState, type Served } from './pair.ts';
 import { createChoice, type TlsChoice } from './sni/choice.ts';
@@ -13,7 +13,7 @@ export type IdentityObserver = PairObserver;
 export interface Identity {
   /** In the order in which they were given; the first that is served is the default. */
   readonly pairs: readonly PairState[];
-  /** What TLS servers are made of, out of what is served at this moment; empty settings while that is nothing. */
+  /** The TLS settings of what is served at this moment; empty while that is nothing. */
   readonly tls: TlsChoice;
   /** Looks at the files now. True when a new pair was taken. */
   reload(): boolean;
@@ -29,7 +29,7 @@ export interface Identity {
 
 export type IdentityOptions = {
   readonly pairs: readonly PairPaths[];
-  /** Do without a pair that can be served, until one is there. */
+  /** Start without a usable pair, and wait for one. */
   readonly wait: boolean;
   readonly shared: SharedTls;
   readonly now: () => Date;
@@ -38,7 +38,7 @@ export type IdentityOptions = {
 
 const NOTHING: TlsChoice = { fallback: {}, choose: undefined };
 
-/** Throws a ConfigError when a first pair cannot be served. An expired one can: it is all there is. */
+/** Throws a ConfigError when a first pair cannot be served. An expired one can: it is better than none. */
 export function openIdentity(options: IdentityOptions): Identity {
   let { shared } = options;
   const observer = options.wait ? options.observer : { ...options.observer, waiting() {} };
@@ -95,7 +95,7 @@ export function openIdentity(options: IdentityOptions): Identity {
   };
 }
 
-/** Looks at every pair, whatever is wrong with another one. */
+/** Looks at every pair, even if another one is broken. */
 function takeAll(pairs: readonly Pair[], shared: SharedTls): { taken: boolean; problems: string[] } {
   const problems: string[] = [];
   let taken = false;
@@ -104,7 +104,7 @@ function takeAll(pairs: readonly Pair[], shared: SharedTls): { taken: boolean; p
       taken = pair.take(shared) || taken;
     } catch (error) {
       if (!(error instanceof BundleError)) throw error;
-      problems.push(`${error.message}${error.fault === 'missing' ? '; see --cert and --key' : ''}`);
+      problems.push(`${error.message}${error.reason === 'missing' ? '; see --cert and --key' : ''}`);
     }
   }
   return { taken, problems };

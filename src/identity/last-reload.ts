@@ -1,11 +1,11 @@
 // How the last attempt to take a changed file ended, as /status tells it. Pure.
 
-import type { BundleError, BundleFault } from './fault.ts';
+import type { BundleError, BundleReason } from './bundle-error.ts';
 
-/** `restored`: after a fault the file holds again what is in force. */
+/** `restored`: after a failure the file holds again what is in force. */
 export type LastReload = {
   readonly result: 'success' | 'failed';
-  readonly reason: BundleFault | 'changed' | 'restored';
+  readonly reason: BundleReason | 'changed' | 'restored';
   readonly detail: string;
   readonly at: Date;
 };
@@ -14,6 +14,6 @@ export function succeeded(reason: 'changed' | 'restored', at: Date): LastReload 
   return { result: 'success', reason, detail: '', at };
 }
 
-export function failed({ fault, message }: BundleError, at: Date): LastReload {
-  return { result: 'failed', reason: fault, detail: message, at };
+export function failed({ reason, message }: BundleError, at: Date): LastReload {
+  return { result: 'failed', reason, detail: message, at };
 }

@@ -4,9 +4,9 @@
 import { createHash } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, type BundleWarning, parseBundle } from './bundle.ts';
+import { BundleError, type BundleReason } from './bundle-error.ts';
 import { isValidAt } from './dates.ts';
 import { frozenMount } from './disk/mounts.ts';
-import { BundleError, type BundleFault } from './fault.ts';
 import { type PairFiles, type PairPaths, readPair } from './files.ts';
 import { failed, type LastReload, succeeded } from './last-reload.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
@@ -24,22 +24,22 @@ export type Served = {
 
 export interface PairObserver {
   /** There is nothing to serve yet; called once for each content and reason. */
-  waiting(name: string, fault: BundleFault, message: string): void;
+  waiting(name: string, reason: BundleReason, message: string): void;
   /** The first pair is served. */
   opened(served: Served): void;
   /** A changed pair is served from now on. */
   reloaded(served: Served, previous: Served): void;
   /** A changed pair was refused; called once for each content and reason. */
-  refused(name: string, fault: BundleFault, message: string): void;
+  refused(name: string, reason: BundleReason, message: string): void;
   /** The files hold again what is served, after something that was refused. */
   restored(name: string): void;
-  /** What is served has left its dates, or come into them. */
+  /** What is served is no longer within its dates, or is so now. */
   aged(served: Served): void;
   /** Whether the files hold something else than is served. */
   differs(name: string, differs: boolean): void;
 }
 
-/** What is told of a pair. */
+/** The state of a pair, for log and /status. */
 export interface PairState {
   readonly name: string;
   readonly served: Served | undefined;
@@ -54,8 +54,8 @@ export class Pair implements PairState {
   readonly #observer: PairObserver;
   #served: Served | undefined;
   #digest = '';
-  /** What was refused last, so that it is told once. */
-  #refusal = '';
+  /** What was refused last, so that it is reported once. */
+  #lastRefused = '';
   #differs = false;
   /** Whether what is served was within its dates at the last look. */
   #valid = false;
@@ -88,7 +88,7 @@ export class Pair implements PairState {
       digest = digestOf(files);
       const previous = this.#served;
       if (digest !== this.#digest) this.#publish(this.#judge(files, shared), digest);
-      else if (this.#refusal !== '') this.#restore();
+      else if (this.#lastRefused !== '') this.#restore();
       this.#settle();
       return this.#served !== previous;
     } catch (error) {
@@ -99,7 +99,7 @@ export class Pair implements PairState {
     }
   }
 
-  /** Looks at the clock: true when what is served has left its dates, or come into them, since the last look. */
+  /** True when what is served has left its dates, or entered them, since the last call. */
   age(): boolean {
     if (this.#served === undefined) return false;
     const valid = isValidAt(this.#served.bundle, this.#now());
@@ -120,7 +120,7 @@ export class Pair implements PairState {
     if (this.#served !== undefined) judgeDates(certPath, bundle, this.#served.bundle, this.#now());
     const tls = tlsOptions(bundle, shared, certPath);
     const frozen = frozenMount(certPath) ?? frozenMount(files.keyPath);
-    const subPath: BundleWarning[] = frozen === undefined ? [] : [{ word: 'subpath_mount', text: frozen }];
+    const subPath: BundleWarning[] = frozen === undefined ? [] : [{ reason: 'subpath_mount', text: frozen }];
     const warnings = [...bundle.warnings, ...subPath];
     return { name: this.name, bundle, tls, source: files.source, since: this.#now(), warnings };
   }
@@ -141,25 +141,25 @@ export class Pair implements PairState {
   }
 
   #settle(): void {
-    this.#refusal = '';
+    this.#lastRefused = '';
     this.#differs = false;
     this.#observer.differs(this.name, false);
   }
 
   #refuse(error: BundleError, digest: string): void {
-    const { fault, message } = error;
-    const told = `${fault} ${message} ${digest}`;
-    const isNews = told !== this.#refusal;
-    this.#refusal = told;
+    const { reason, message } = error;
+    const told = `${reason} ${message} ${digest}`;
+    const isNews = told !== this.#lastRefused;
+    this.#lastRefused = told;
     if (this.#served === undefined) {
-      if (isNews) this.#observer.waiting(this.name, fault, message);
+      if (isNews) this.#observer.waiting(this.name, reason, message);
       return;
     }
     this.#differs = true;
     this.#observer.differs(this.name, true);
     if (!isNews) return;
     this.#lastReload = failed(error, this.#now());
-    this.#observer.refused(this.name, fault, message);
+    this.#observer.refused(this.name, reason, message);
   }
 }
 

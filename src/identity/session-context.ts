@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 
-/** Of whatever a session depends on: OpenSSL takes at most 32 bytes. */
+/** A digest of whatever a session depends on: OpenSSL takes at most 32 bytes. */
 export function sessionContextOf(...parts: string[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32);
 }

@@ -4,7 +4,7 @@
 import { constants } from 'node:crypto';
 import { createSecureContext, type TlsOptions } from 'node:tls';
 import type { Bundle } from './bundle.ts';
-import { BundleError } from './fault.ts';
+import { BundleError } from './bundle-error.ts';
 import { sessionContextOf } from './session-context.ts';
 
 /** AES-128 first: no practical weakness, and cheaper than 256 for every byte. */
@@ -22,7 +22,7 @@ const CIPHERS = [
 
 /** How long a ticket may be used; OpenSSL's own default. */
 const SESSION_SECONDS = 7200;
-/** Of a session with a client certificate only that itself is looked at again, not the chain above it. */
+/** Shorter with a client certificate: on resumption its own dates are checked again, those of its chain are not. */
 const VERIFIED_SESSION_SECONDS = 600;
 
 /** What every context has in common, whatever pair it serves. */
@@ -46,7 +46,7 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls, name: string): Tls
     key: bundle.key,
     ciphers: CIPHERS,
     honorCipherOrder: true,
-    // Of TLS 1.2: it would let a client show another certificate after the verdict, and costs us a handshake each time.
+    // In TLS 1.2 a client could show another certificate after the first was verified; and each costs a handshake.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     minVersion: shared.minVersion,
     maxVersion: 'TLSv1.3',
@@ -65,7 +65,7 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls, name: string): Tls
   return options;
 }
 
-/** An intermediate in the file is trusted as a root is: who names it there means what it issued. */
+/** An intermediate in the file is trusted like a root: what it issued is what the operator wants. */
 function clientOptions({ ca, required }: { ca: string; required: boolean }): TlsOptions {
   return { ca, allowPartialTrustChain: true, requestCert: true, rejectUnauthorized: required };
 }

@@ -1,5 +1,5 @@
-// WHEN to look at the files again. Events are only hints (editors, kubelets and cp cause different ones, network and
-// FUSE mounts none), so a slow poll stands behind them. A watch that failed, or whose directory was replaced, is set up
+// When to look at the files again. Events are only hints (editors, kubelets and cp cause different ones, network and
+// FUSE mounts none), so there is a slow poll as well. A watch that failed, or whose directory was replaced, is set up
 // anew. It never reads or parses the files.
 
 import { type FSWatcher, watch as watchPaths } from 'chokidar';
@@ -7,7 +7,7 @@ import { errorCode } from '../errors.ts';
 import { directoriesOnTheWay, fingerprintOf } from './disk/directories.ts';
 
 export type WatchObserver = {
-  /** The system does not tell of changes (any more); called once for each kind of error. The poll goes on. */
+  /** The system no longer reports changes; called once for each kind of error. Polling goes on. */
   failed(error: unknown): void;
   /** The watch was set up anew. */
   rearmed(why: 'failed' | 'moved'): void;
@@ -24,11 +24,11 @@ export interface Watch {
   close(): Promise<void>;
 }
 
-/** A swap is a burst of events; one look after it is enough, but it does not wait for ever. */
+/** A swap is a burst of events: one look after it is enough, but not later than this. */
 const SETTLE_MS = 100;
 const MAX_SETTLE_MS = 500;
 const FIRST_RETRY_MS = 250;
-/** Where events fail, a change is still seen within twice this. */
+/** Without events, a change is still seen within twice this. */
 const POLL_MS = 5000;
 
 /** Watches directories, not the files: a file's own inode is replaced by every swap. */
@@ -47,7 +47,7 @@ export function watchFiles({ paths, onHint, observer }: WatchOptions): Watch {
       retry = setTimeout(look, retryMs);
       retryMs = Math.min(2 * retryMs, POLL_MS);
     }
-    eyes.keepOpen();
+    watcher.renew();
   };
   const hint = (): void => {
     retryMs = FIRST_RETRY_MS;
@@ -56,28 +56,28 @@ export function watchFiles({ paths, onHint, observer }: WatchOptions): Watch {
     clearTimeout(settling);
     settling = setTimeout(look, Math.max(0, Math.min(SETTLE_MS, settleByMs - nowMs)));
   };
-  const eyes = openEyes(paths, hint, observer);
+  const watcher = watchDirectories(paths, hint, observer);
   const poll = setInterval(look, POLL_MS);
   return {
     async close() {
       clearInterval(poll);
       clearTimeout(settling);
       clearTimeout(retry);
-      await eyes.close();
+      await watcher.close();
     },
   };
 }
 
-/** The watch of the system, on the directories that decide at the moment. */
-function openEyes(paths: readonly string[], onEvent: () => void, observer: WatchObserver) {
-  let told = '';
+/** Events of the directories that the paths lead through at the moment. */
+function watchDirectories(paths: readonly string[], onEvent: () => void, observer: WatchObserver) {
+  let reported = '';
   let failed = false;
   let armed = '';
   let watcher: FSWatcher | undefined;
   const arm = (directories: readonly string[]): void => {
     armed = directories.map(fingerprintOf).join('\n');
     failed = false;
-    // Everything in them is ignored, which leaves one handle a directory; its raw events tell of its entries.
+    // Everything in them is ignored, which leaves one handle per directory; raw events still report its entries.
     const opened = watchPaths([...directories], {
       depth: 0,
       ignoreInitial: true,
@@ -85,20 +85,21 @@ function openEyes(paths: readonly string[], onEvent: () => void, observer: Watch
       ignored: (path) => !directories.includes(path),
     });
     opened.on('raw', () => {
-      told = '';
+      reported = '';
       if (watcher === opened) onEvent();
     });
     opened.on('error', (error) => {
       if (watcher !== opened) return;
       failed = true;
-      if (told !== errorCode(error)) observer.failed(error);
-      told = errorCode(error);
+      if (reported !== errorCode(error)) observer.failed(error);
+      reported = errorCode(error);
     });
     watcher = opened;
   };
   arm(directoriesOnTheWay(paths));
   return {
-    keepOpen(): void {
+    /** Sets the watch up anew if the directories have changed, or it had failed. */
+    renew(): void {
       const directories = directoriesOnTheWay(paths);
       const moved = directories.map(fingerprintOf).join('\n') !== armed;
       if (!failed && !moved) return;
@@ -106,7 +107,7 @@ function openEyes(paths: readonly string[], onEvent: () => void, observer: Watch
       void watcher?.close();
       arm(directories);
       observer.rearmed(why);
-      // What changed before the new watch stood is found by a look.
+      // What changed before the new watch began is found by looking.
       if (why === 'moved') onEvent();
     },
     close: async () => watcher?.close(),

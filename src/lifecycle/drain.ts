@@ -9,13 +9,13 @@ export type Drain = {
   readonly delayMs: number;
   readonly timeoutMs: number;
   readonly clock: () => number;
-  /** Without an app behind it, waiting for traffic to move on serves nobody. */
+  /** Without it the delay is skipped: there is nothing left to serve. */
   readonly appAccepts: () => Promise<boolean>;
   /** Stops accepting; resolves when the last connection has ended by itself. */
   readonly finish: () => Promise<void>;
 };
 
-/** Resolves when all has ended or the deadline has come. False when a drain was under way already. */
+/** Resolves when all has ended or the deadline has passed. False when a drain was under way already. */
 export async function drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish }: Drain): Promise<boolean> {
   if (!lifecycle.advance('draining')) return false;
   const deadlineMs = clock() + timeoutMs;

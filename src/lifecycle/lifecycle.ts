@@ -1,11 +1,11 @@
-// What the process is doing, in one word, one way: starting → ready → draining → stopped. No state is entered twice.
+// The state of the process, which only moves forward: starting → ready → draining → stopped.
 
 export const STATES = ['starting', 'ready', 'draining', 'stopped'] as const;
 export type State = (typeof STATES)[number];
 
 export interface Lifecycle {
   readonly state: State;
-  /** Goes on to a later state; going back, or nowhere, has no effect and gives false. */
+  /** Moves to a later state; anything else has no effect and gives false. */
   advance(to: State): boolean;
 }
 

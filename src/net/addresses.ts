@@ -1,12 +1,18 @@
-// IP addresses and ranges of them. An address has one spelling here: IPv4-mapped IPv6 is IPv4 (`::ffff:10.0.0.1` and
-// `::ffff:a00:1` are 10.0.0.1), letters are small, zones are gone; so a range holds an address however it was written.
+// IP addresses, ranges of them, and where the app is. An address has one spelling here: IPv4-mapped IPv6 is IPv4
+// (`::ffff:10.0.0.1` and `::ffff:a00:1` are 10.0.0.1), lower case, without a zone; so a range holds an address however it
+// was written.
 
 import { BlockList, isIP, SocketAddress } from 'node:net';
 
 type Family = 'ipv4' | 'ipv6';
 export type Range = { readonly address: string; readonly prefix: number; readonly family: Family };
 
-/** The one spelling of an address, or undefined for what is none. */
+/** Where the app is: a port that speaks HTTP/1.1, or HTTP/2 only, or a unix socket. */
+export type UpstreamAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly h2c?: true }
+  | { readonly kind: 'unix'; readonly path: string };
+
+/** The one spelling of an address; undefined if the text is none. */
 export function canonicalAddress(text: string): string | undefined {
   const kind = isIP(text);
   if (kind === 0) return undefined;
@@ -49,7 +55,7 @@ export class AddressList {
   }
 }
 
-/** Whether no bit is set behind the prefix: else two readers would read two ranges. */
+/** Whether no bit is set after the prefix: otherwise two readers could read two ranges. */
 function isFirstOf(address: string, prefix: number, family: Family): boolean {
   const value = family === 'ipv4' ? numberOf(address.split('.').map(Number), 8) : numberOf(wordsOf(address), 16);
   const rest = BigInt((family === 'ipv4' ? 32 : 128) - prefix);

@@ -1,12 +1,16 @@
-// Opens a port for a server, and says in a user's words why it cannot be had.
+// Opens a port for a server, and says in a user's words why that fails.
 
 import type { AddressInfo, Server } from 'node:net';
 import { ConfigError, errorCode } from '../errors.ts';
 
+/** Where to listen; `host` undefined means all addresses of both families. */
+export type ListenAddress = { readonly host: string | undefined; readonly port: number };
+
+/** Where a server listens. */
 export type Bound = { readonly address: string; readonly port: number };
 
-/** `host` undefined: all addresses of both families, or of IPv4 where IPv6 is off. Rejects with the system's error. */
-export function openPort(server: Server, { host, port }: { host: string | undefined; port: number }): Promise<Bound> {
+/** Without a host: of both families, or of IPv4 where IPv6 is off. Rejects with the system's error. */
+export function openPort(server: Server, { host, port }: ListenAddress): Promise<Bound> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     const backlog = 1024;
@@ -22,28 +26,22 @@ export function openPort(server: Server, { host, port }: { host: string | undefi
 
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: 'it is in use by another process',
-  EACCES: 'a port below 1024 needs a privilege; take one above',
+  EACCES: 'a port below 1024 needs a privilege; take a higher one',
   EADDRNOTAVAIL: 'this machine does not have the address',
   ENOTFOUND: 'the host name is unknown',
 };
 
 /** One line for an error of openPort(). */
-export function portProblem(
-  flag: string,
-  { host, port }: { host: string | undefined; port: number },
-  error: unknown,
-): string {
+export function portProblem(flag: string, { host, port }: ListenAddress, error: unknown): string {
   const code = errorCode(error);
   return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}`;
 }
 
-type Wanted = { readonly host: string | undefined; readonly port: number };
-
 /** Opens what `flag` asks for; a port that cannot be had is a ConfigError. */
-export async function openOrExplain<A extends Wanted>(
+export async function openOrExplain(
   flag: string,
-  address: A,
-  open: (address: A) => Promise<Bound>,
+  address: ListenAddress,
+  open: (address: ListenAddress) => Promise<Bound>,
 ): Promise<Bound> {
   try {
     return await open(address);

@@ -1,4 +1,4 @@
-// How often a client may do something that is harmless now and then: a token bucket.
+// How often a thing may happen that is fine now and then: a token bucket.
 
 import type { Clock } from '../exchange.ts';
 
@@ -6,25 +6,28 @@ import type { Clock } from '../exchange.ts';
 export type Budget = { readonly burst: number; readonly perSecond: number };
 
 export class Bucket {
-  readonly #budget: Budget;
   readonly #clock: Clock;
-  #left: number;
+  /** One token is as many milliseconds of credit, so that whole ones add up exactly. */
+  readonly #costMs: number;
+  readonly #maxCreditMs: number;
+  #creditMs: number;
   #sinceMs: number;
 
-  constructor(budget: Budget, clock: Clock) {
-    this.#budget = budget;
+  constructor({ burst, perSecond }: Budget, clock: Clock) {
     this.#clock = clock;
-    this.#left = budget.burst;
+    this.#costMs = 1000 / perSecond;
+    this.#maxCreditMs = burst * this.#costMs;
+    this.#creditMs = this.#maxCreditMs;
     this.#sinceMs = clock();
   }
 
-  /** False when the budget is used up. */
+  /** False when the budget is used up; that costs nothing. */
   take(): boolean {
-    const { burst, perSecond } = this.#budget;
     const nowMs = this.#clock();
-    this.#left = Math.min(burst, this.#left + ((nowMs - this.#sinceMs) * perSecond) / 1000);
+    this.#creditMs = Math.min(this.#maxCreditMs, this.#creditMs + nowMs - this.#sinceMs);
     this.#sinceMs = nowMs;
-    this.#left--;
-    return this.#left >= 0;
+    if (this.#creditMs < this.#costMs) return false;
+    this.#creditMs -= this.#costMs;
+    return true;
   }
 }

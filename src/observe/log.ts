@@ -1,13 +1,14 @@
-// The pino instance: one JSON line an event, written in the background so that a slow reader of stdout never holds a
-// request up. Lines that cannot be kept are dropped and counted. Messages are constant; facts are fields.
+// The pino instance: one JSON line per event, written in the background so that a slow reader of stdout never delays a
+// request. Lines that cannot be kept are dropped and counted. Messages are constant; facts are fields.
 
-import { type Logger, pino, destination as pinoDestination } from 'pino';
+import { type Logger, pino, destination as pinoDestination, stdSerializers } from 'pino';
+import { bounded } from './bounded.ts';
 
 export type Log = Logger;
 
 export type LogOutput = {
   readonly log: Log;
-  /** Writes out what is buffered, as far as somebody reads it. Nothing can be logged after it. */
+  /** Writes what is buffered, as far as somebody reads it. Nothing can be logged afterwards. */
   end(): Promise<void>;
 };
 
@@ -16,6 +17,8 @@ const MAX_WAITING_BYTES = 8 << 20;
 const FLUSH_MS = 500;
 /** How long the end waits for somebody to read the log. */
 const END_LIMIT_MS = 1000;
+/** Of the message and of the stack of an error, which may quote what a client sent. */
+const MAX_ERROR_TEXT = 4096;
 
 /** `onDropped` is called for every line that was lost because stdout is not read. */
 export function createLog(level: string, onDropped: () => void): LogOutput {
@@ -30,14 +33,14 @@ export function createLog(level: string, onDropped: () => void): LogOutput {
   // stdout closed (EPIPE) must not end the service.
   stream.on('error', onDropped);
   let ended = false;
-  // What is logged after the end has nowhere to go; written, it would throw.
+  // A write after the end would throw.
   const write = (line: string): void => void (ended || stream.write(line));
-  const log = pino({ level, base: null }, { write });
+  const log = pino({ level, base: null, serializers: { err: boundedError } }, { write });
   return {
     log,
     async end() {
       ended = true;
-      // Not flush(): that calls back after the write under way, and what came after it stays behind.
+      // Not flush(): it calls back after the current write, and leaves behind what came later.
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, END_LIMIT_MS);
         stream.once('close', () => {
@@ -46,8 +49,18 @@ export function createLog(level: string, onDropped: () => void): LogOutput {
         });
         stream.end();
       });
-      // Else pino's exit hook would write again, and wait for a reader that does not come.
+      // Otherwise pino's exit hook would write again, and wait for a reader that does not come.
       stream.destroy();
     },
   };
+}
+
+/** An error as pino tells it, without the objects that hang on it, and each text at a length that a line can take. */
+export function boundedError(error: unknown): unknown {
+  if (!(error instanceof Error)) return bounded(String(error), MAX_ERROR_TEXT);
+  const facts = Object.entries(stdSerializers.err(error)).flatMap(([name, value]: [string, unknown]) => {
+    if (typeof value === 'string') return [[name, bounded(value, MAX_ERROR_TEXT)]];
+    return typeof value === 'object' || typeof value === 'function' ? [] : [[name, value]];
+  });
+  return Object.fromEntries(facts);
 }

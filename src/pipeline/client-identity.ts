@@ -1,9 +1,9 @@
 // Who the client is by its certificate: whether it is admitted, and how the app is told. A refused certificate, or with
-// allow rules none that matches, is a 403. The verdict is asked for with every request, so that new rules hold at once;
-// it is remembered, so that this costs a look-up. It verifies nothing itself.
+// allow rules one that none matches, is a 403. Admission is asked for with every request, so that new rules hold at once;
+// it remembers its answers, so that this costs a look-up. Nothing is verified here.
 
 import type { Admission } from '../clients/allow.ts';
-import type { Peer } from '../clients/peer.ts';
+import type { CertificateFacts } from '../clients/certificate.ts';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RawHeaders } from '../http/fields.ts';
@@ -15,7 +15,7 @@ export function clientIdentity(admission: Admission) {
       if (client?.kind === 'refused') return REJECTIONS[client.reason];
       if (!admission.restricted) return undefined;
       if (client?.kind !== 'verified') return REJECTIONS.client_certificate_missing;
-      return admission.admits(client.peer) ? undefined : REJECTIONS.client_not_allowed;
+      return admission.admits(client.certificate) ? undefined : REJECTIONS.client_not_allowed;
     },
   };
 }
@@ -29,7 +29,7 @@ export const clientCertificate = {
   apply(exchange: Exchange): undefined {
     const { client } = exchange.connection;
     if (isNamed(exchange.headers)) exchange.headers = without(exchange.headers);
-    if (client?.kind === 'verified') exchange.headers.push(NAME, certificateField(client.peer));
+    if (client?.kind === 'verified') exchange.headers.push(NAME, certificateField(client.certificate));
   },
 };
 
@@ -50,22 +50,22 @@ function isName(name: string): boolean {
   return name.length === NAME.length && SPELLINGS.test(name);
 }
 
-const written = new WeakMap<Peer, string>();
+const written = new WeakMap<CertificateFacts, string>();
 
 /** Envoy's format: https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert */
-export function certificateField(peer: Peer): string {
-  const known = written.get(peer);
+export function certificateField(certificate: CertificateFacts): string {
+  const known = written.get(certificate);
   if (known !== undefined) return known;
   // The subject is always quoted; its own quotes are escaped in it already, as RFC 4514 asks.
-  const pairs = [`Hash=${peer.sha256}`, `Subject="${peer.subject}"`];
-  for (const uri of peer.uris) pairs.push(`URI=${quoted(uri)}`);
-  for (const name of peer.dns) pairs.push(`DNS=${quoted(name)}`);
+  const pairs = [`Hash=${certificate.sha256}`, `Subject="${certificate.subject}"`];
+  for (const uri of certificate.uris) pairs.push(`URI=${quoted(uri)}`);
+  for (const name of certificate.dns) pairs.push(`DNS=${quoted(name)}`);
   const field = pairs.join(';');
-  written.set(peer, field);
+  written.set(certificate, field);
   return field;
 }
 
-/** Alternative names hold neither quotes nor commas nor backslashes: identity/peer.ts leaves such out. */
+/** Alternative names hold neither quotes nor commas nor backslashes: clients/certificate.ts leaves such out. */
 function quoted(value: string): string {
   return /[;=]/.test(value) ? `"${value}"` : value;
 }

@@ -1,12 +1,12 @@
-// Who asked, as the log and every limit by client see it: the source that a balancer's PROXY header gave, else the
-// rightmost hop of X-Forwarded-For that is not trusted, where the TCP peer is; else the TCP peer. Only what is an
-// address becomes one; text of a client never gets through.
+// The address of the client, for the log: the source that a balancer's PROXY header gave, else, behind a trusted proxy, the
+// rightmost hop of X-Forwarded-For that is not trusted itself, else the TCP peer. It is always an IP address, never other
+// text of a client.
 
 import type { Exchange } from '../exchange.ts';
 import type { RawHeaders } from '../http/fields.ts';
 import { type AddressList, canonicalAddress } from '../net/addresses.ts';
 
-/** More trusted proxies in a row than this are a made-up list. */
+/** No real chain of proxies is longer. */
 const MAX_HOPS = 32;
 
 export function client(trusted: AddressList) {

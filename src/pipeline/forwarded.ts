@@ -1,6 +1,6 @@
-// What the app is told of the client. Hop-by-hop fields and those that Connection names go first, then every copy of
-// ours that the client sent (with `_` too), then ours are set: so nothing that the client says can remove or forge them.
-// What a trusted proxy said is kept where it is sane, and appended to.
+// What the app is told about the client. First hop-by-hop fields and those that Connection names are removed, then the
+// client's own copies of our fields (spelled with `_`, too), then ours are set: so a client can neither remove nor forge
+// them. What a trusted proxy sent is kept where it is well-formed, and appended to.
 
 import { randomUUID } from 'node:crypto';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';

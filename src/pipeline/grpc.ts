@@ -1,4 +1,4 @@
-// gRPC calls: which requests are some, and how a failure of ours is told to them. A gRPC client reads grpc-status, so
+// gRPC calls: which requests are gRPC, and how a rejection is told to them. A gRPC client reads grpc-status, so
 // our own answer to a call is HTTP 200 without a body (gRPC over HTTP/2, "Trailers-Only"). Pure.
 
 import type { Rejection } from '../errors.ts';

@@ -1,5 +1,5 @@
-// The pipeline: runs the policies in their order, forwards what passed, and observes every exchange once at its end.
-// It is the only place that answers a client with a status of ours. It never touches a socket.
+// The pipeline: runs the policies in their order, forwards what they let pass, and reports every exchange at its start and
+// once at its end. Only here a client is answered with a status of ours. It never touches a socket.
 
 import { STATUS_CODES } from 'node:http';
 import { REJECTIONS, type Rejection } from '../errors.ts';
@@ -17,7 +17,7 @@ export interface Forwarder {
 export interface Observer {
   started(exchange: Exchange): void;
   finished(exchange: Exchange): void;
-  /** A defect of ours: the exchange is answered with 500, the process goes on. */
+  /** A defect of ours. The exchange, if there is one, is answered with 500; the process goes on. */
   internalError(exchange: Exchange | undefined, error: unknown): void;
 }
 

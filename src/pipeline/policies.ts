@@ -14,7 +14,7 @@ import { webSocket } from './websocket.ts';
 
 export interface Policy {
   readonly name: string;
-  /** Edits the request, or says why it is refused. Never throws, waits or touches a socket. */
+  /** Edits the request, or gives the rejection that ends it. Never throws, waits or touches a socket. */
   apply(exchange: Exchange): Rejection | undefined;
 }
 
@@ -30,13 +30,13 @@ export type PolicyOptions = {
 
 export function createPolicies({ appAuthority, plaintext, trusted, admission }: PolicyOptions): readonly Policy[] {
   return [
-    ...(trusted.empty ? [] : [client(trusted)]), // first: what is refused is logged with its client, too
-    ...(plaintext === 'reject' ? [refusePlaintext] : []), // then: told so, whatever else is wrong
-    grpc, // before the request rules, which may refuse: it says how a refusal is told
-    requestRules, // before anything reads a field: all that follow rely on what it settled
+    ...(trusted.empty ? [] : [client(trusted)]), // first: rejected requests are logged with their client, too
+    ...(plaintext === 'reject' ? [refusePlaintext] : []), // early: the client learns this, whatever else is wrong
+    grpc, // before the request rules, which may reject: it decides how a rejection is told
+    requestRules, // before anything reads a field: all that follow rely on what they settle
     ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the request rules: host and target go into the answer
-    clientIdentity(admission), // after the request rules, so that the log says whom and what it wanted; before all else
-    webSocket, // after the request rules have found it acceptable; from here on it is like one of HTTP/1.1
+    clientIdentity(admission), // after the request rules, so that the log has host and path; before anything is changed for the app
+    webSocket, // after the request rules have accepted it; from here on it is a WebSocket handshake of HTTP/1.1
     forwarded(appAuthority, trusted), // nothing may edit the list after our fields are set
     clientCertificate, // last: what any policy let pass under this name is taken out here
   ];

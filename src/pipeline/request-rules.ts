@@ -1,6 +1,6 @@
-// What a parser accepts and a proxy must not pass on. Every rule is one line of a table with its source.
-// It also settles what the rest relies on: the length of the body, the upgrade, whether the connection persists.
-// It looks at the request only, never at sockets, and touches no field that it does not have to.
+// What a parser accepts and a proxy must not pass on: every rule is one row of a table, with its source. The rules also
+// settle what the rest relies on: host, path, the length of the body, the upgrade, whether the connection persists. They
+// change no field.
 
 import { REJECTIONS, type Reason, type Rejection } from '../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
@@ -206,7 +206,7 @@ function isHandshake(exchange: Exchange): boolean {
 }
 
 function persists(exchange: Exchange, connection: string[] | undefined): boolean {
-  // RFC 9112 section 9.3: close is looked at first, in every version.
+  // RFC 9112 section 9.3: close comes first, in every version.
   if (connection?.includes('close') === true) return false;
   return exchange.protocol !== 'http/1.0' || connection?.includes('keep-alive') === true;
 }

@@ -1,6 +1,6 @@
-// What a trusted proxy said of the client, taken out of the request so that it can be appended to. Each field must be
-// sane to be kept; else it counts as not said. What the proxy cannot have meant goes: names spelled otherwise
-// (`X_Forwarded_For`), which it may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake of ours can prove.
+// What a trusted proxy said about the client, taken out of the request so that it can be appended to. A field that is not
+// well-formed counts as absent. Two kinds are removed even so: names spelled otherwise
+// (`X_Forwarded_For`), which the proxy may have passed on from its client unseen, and X-Forwarded-Client-Cert, which only a handshake with us can prove.
 
 import { isFolded, Kind, kindOf, membersOf, type RawHeaders } from '../http/fields.ts';
 import { isToken } from '../http/head.ts';
@@ -9,7 +9,7 @@ import { isAuthority } from './authority.ts';
 export type TrustedFields = {
   /** The request's fields without those below. */
   readonly headers: RawHeaders;
-  /** X-Forwarded-For, all fields of it in one, what stands right of the last hop that is none; or ''. */
+  /** The hops of all X-Forwarded-For fields, those right of the last malformed one; or ''. */
   readonly hops: string;
   readonly proto: string | undefined;
   readonly host: string | undefined;
@@ -69,7 +69,7 @@ function placeOf(found: Found, name: string): string[] | undefined {
   }
 }
 
-/** Of two, nobody knows which one is right. */
+/** With two values, nobody knows which one is right. */
 function only(values: readonly string[], isSane: (value: string) => boolean): string | undefined {
   const [value, ...more] = values;
   return value !== undefined && more.length === 0 && isSane(value) ? value : undefined;
@@ -78,7 +78,7 @@ function only(values: readonly string[], isSane: (value: string) => boolean): st
 /** An address, with its port or without, `unknown`, or a made-up name (RFC 7239 section 6 has the same). */
 const HOP = /^(?=.*[0-9A-Za-z])[0-9A-Za-z.:_[\]%-]{1,64}$/;
 
-/** Proxies append on the right: what stands left of a hop that is none was not written by them. */
+/** Proxies append on the right: what is left of a malformed hop was not written by them. */
 function saneHops(list: string): string {
   const hops = membersOf(list);
   return hops.slice(hops.findLastIndex((hop) => !HOP.test(hop)) + 1).join(', ');

@@ -1,8 +1,8 @@
 // Joins what decides about clients: the CA and ticket keys that all TLS contexts share, the allow rules, the reader of
-// certificates. It decides nothing itself, but one order: rules and contexts are changed before anybody is let go.
+// certificates. It decides nothing itself.
 
 import { type Admission, createAdmission } from '../clients/allow.ts';
-import { identify, subjectOf } from '../clients/peer.ts';
+import { identify, subjectOf } from '../clients/certificate.ts';
 import { openShared, type Shared, type TrustObserver } from '../clients/shared.ts';
 import { TICKET_KEYS_MS } from '../clients/tickets.ts';
 import type { Config } from '../config/config.ts';
@@ -13,7 +13,7 @@ import type { Log } from '../observe/log.ts';
 export interface Clients {
   readonly shared: Shared;
   readonly admission: Admission;
-  /** For the listener; undefined where clients are asked for nothing. */
+  /** For the listener; undefined if clients are not asked for a certificate. */
   readonly certificates: ClientCertificates | undefined;
   /** Takes the allow rules of another configuration. */
   setRules(config: Config): void;
@@ -38,7 +38,13 @@ export function openClients(config: Config, { log, now, observer }: ClientsOptio
     shared,
     admission,
     certificates:
-      auth === 'off' ? undefined : { required, subjectOf, identify: (presented) => identify(presented, now()) },
+      auth === 'off'
+        ? undefined
+        : {
+            required,
+            subjectOf,
+            identify: (presented) => identify(presented, now()),
+          },
     setRules(next) {
       const allowed = allowRulesOf(next);
       if (admission.replace(allowed)) shared.setRules(JSON.stringify(allowed));

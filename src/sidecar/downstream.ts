@@ -1,4 +1,4 @@
-// How clients are met, out of the configuration: the listener with its limits. It decides nothing itself.
+// The listener and its limits, made from the configuration. It decides nothing itself.
 
 import type { Config } from '../config/config.ts';
 import type { Clock, Handler } from '../exchange.ts';

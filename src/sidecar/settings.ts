@@ -1,5 +1,5 @@
-// What SIGHUP does with the configuration: reads it again, puts into force what can be changed while running, and names
-// what cannot. A configuration with a mistake changes nothing, and is told in one line.
+// What SIGHUP does with the configuration: reads it again, applies what can change while running, and names what cannot. A
+// configuration with a problem changes nothing, and gets one log line.
 
 import { type Config, contradictions, isRestricted } from '../config/config.ts';
 import { changesBetween, inForceOf } from '../config/reload.ts';
@@ -8,7 +8,7 @@ import type { Log } from '../observe/log.ts';
 import type { Clients } from './clients.ts';
 
 export interface Settings {
-  /** What is in force of the options that may change while running. */
+  /** The current values of options that may change while running. */
   readonly accessLog: Config['accessLog'];
   reload(): void;
 }
@@ -50,7 +50,7 @@ export function createSettings({ config, reread, clients, log }: SettingsOptions
   };
 }
 
-/** Throws a ConfigError. Rules belong to an authority, and an empty file must not open the door. */
+/** Throws a ConfigError. Rules belong to a CA, and a file without rules must not admit everybody. */
 function refuseUnsafe(before: Config, next: Config, needRestart: readonly string[]): void {
   const problems = contradictions(next);
   if (isRestricted(before) && !isRestricted(next))

@@ -1,35 +1,16 @@
-// The composition root: builds the parts in the order of the picture and joins them. It decides nothing itself.
+// The composition root: makes the parts in the order of the picture, starts them and stops them. It decides nothing itself.
 
-import { createAdmin } from '../admin/admin.ts';
-import { createAppHealth } from '../admin/health.ts';
 import type { Config } from '../config/config.ts';
-import { upstreamName } from '../forward/upstream.ts';
-import { pairPaths } from '../identity/files.ts';
-import { openIdentity } from '../identity/identity.ts';
-import { watchFiles } from '../identity/watch.ts';
 import { drain } from '../lifecycle/drain.ts';
-import { createLifecycle } from '../lifecycle/lifecycle.ts';
-import { AddressList } from '../net/addresses.ts';
-import { Deadlines } from '../net/deadlines.ts';
 import { openOrExplain } from '../net/ports.ts';
+import { certificateFacts } from '../observe/certificates.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import {
-  certificateFacts,
-  observeConnections,
-  observeExchanges,
-  observeIdentity,
-  observeTrust,
-  observeWatch,
-} from '../observe/observe.ts';
-import { createPipeline } from '../pipeline/pipeline.ts';
-import { createPolicies } from '../pipeline/policies.ts';
-import { planCapacity } from './capacity.ts';
-import { openClients } from './clients.ts';
-import { makeListener } from './downstream.ts';
+import { openCertificates } from './certificates.ts';
+import { createOperation } from './operation.ts';
+import { makePath } from './path.ts';
 import { servedFacts } from './served.ts';
 import { createSettings } from './settings.ts';
-import { openForwarder } from './upstream.ts';
 
 export interface Sidecar {
   /** Resolves when what was open has ended, or the drain time-out has cut it. */
@@ -37,7 +18,8 @@ export interface Sidecar {
   reload(): void;
 }
 
-export type Surroundings = {
+/** What the process gives to the sidecar. */
+export type Runtime = {
   readonly output: LogOutput;
   readonly metrics: Metrics;
   readonly version: string;
@@ -51,85 +33,35 @@ export type Surroundings = {
  */
 export async function startSidecar(
   config: Config,
-  { output, metrics, version, reread }: Surroundings,
+  { output: { log }, metrics, version, reread }: Runtime,
   stopping: AbortSignal,
 ): Promise<Sidecar | undefined> {
-  const { log } = output;
   const clock = (): number => performance.now();
   const now = (): Date => new Date();
-
-  const clients = openClients(config, { log, now, observer: observeTrust(log, metrics, now) });
-  const { shared } = clients;
+  const certificates = openCertificates(config, { log, metrics, now });
+  const { identity, clients } = certificates;
   const settings = createSettings({ config, reread, clients, log });
-  const identity = openIdentity({
-    pairs: pairPaths(config),
-    wait: config.waitForCert,
-    shared: shared.current,
-    now,
-    observer: observeIdentity(log, metrics, now),
-  });
-  shared.publishTo(identity.rebuild);
-  let revokeVerified = (): void => {};
-  const reloadTrust = (): void => {
-    if (shared.reload()) revokeVerified();
-  };
-  const watch = watchFiles({
-    paths: [...config.cert, ...config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
-    onHint() {
-      reloadTrust();
-      return identity.catchUp();
-    },
-    observer: observeWatch(log, metrics),
-  });
-
-  const lifecycle = createLifecycle((state) => {
-    metrics.draining.set(state === 'draining' ? 1 : 0);
-    log.info({ state }, 'state');
-  });
-  const { upstream, plaintext } = config;
-  const health = createAppHealth(upstream, config.upstreamConnectTimeout, clock);
-  const about = { version, now, upstream: upstreamName(upstream), pairs: identity.pairs, trust: shared };
-  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about });
-  const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
-  const end = async (cut: number): Promise<void> => {
-    await watch.close();
-    clients.close();
+  const { lifecycle, health, admin } = createOperation(config, { log, metrics, version, clock, now, certificates });
+  const stopped = (cut: number): void => {
     admin.close();
     lifecycle.advance('stopped');
     log.info({ cut }, 'stopped');
   };
+
+  const adminAddress = config.admin === 'off' ? 'off' : await openOrExplain('--admin', config.admin, admin.open);
   if (!(await identity.whenServed(stopping))) {
-    await end(0);
+    await certificates.close();
+    stopped(0);
     return undefined;
   }
-
-  const capacity = planCapacity(config);
-  const exchanges = observeExchanges({ log, metrics, settings, clock, plaintext });
-  const deadlines = new Deadlines(clock);
-  const crashed = (error: unknown): void => exchanges.internalError(undefined, error);
-  const maxConnections = capacity.upstreamConnections;
-  const forwarder = await openForwarder(config, { clock, deadlines, crashed, maxConnections });
-  const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
-  const trusted = new AddressList(config.trustForwarded);
-  const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority, plaintext, trusted, admission: clients.admission }),
-    forwarder,
-    observer: exchanges,
+  const { listener, capacity, stop } = await makePath(config, {
+    log,
+    metrics,
+    settings,
+    certificates,
+    clock,
     now,
   });
-  const listener = makeListener(config, {
-    tls: identity.tls,
-    handler: pipeline,
-    clientCertificates: clients.certificates,
-    clock,
-    deadlines,
-    maxConnections: capacity.connections,
-    observer: observeConnections(log, metrics, clock),
-  });
-  metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
-  identity.onChange(listener.setTls);
-  revokeVerified = listener.revokeVerified;
-
   const listen = await openOrExplain('--listen', config.listen, listener.open);
   lifecycle.advance('ready');
   const served = servedFacts(config, capacity, identity.pairs.map(certificateFacts));
@@ -138,24 +70,16 @@ export async function startSidecar(
   return {
     reload() {
       if (lifecycle.state !== 'ready') return;
-      identity.reload();
-      reloadTrust();
+      certificates.reload();
       settings.reload();
     },
     async stop() {
-      const stopped = await drain({
-        lifecycle,
-        delayMs: config.drainDelay,
-        timeoutMs: config.drainTimeout,
-        clock,
-        appAccepts: health.acceptsNow,
-        finish: listener.drain,
-      });
-      if (!stopped) return;
-      const cut = listener.stop();
-      forwarder.close();
-      deadlines.close();
-      await end(cut);
+      const { drainDelay: delayMs, drainTimeout: timeoutMs } = config;
+      const { acceptsNow: appAccepts } = health;
+      if (!(await drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish: listener.drain }))) return;
+      const cut = stop();
+      await certificates.close();
+      stopped(cut);
     },
   };
 }

@@ -1,4 +1,4 @@
-// How the app is reached, out of the configuration: the forwarder with its limits. It decides nothing itself.
+// The forwarder and its limits, made from the configuration. It decides nothing itself.
 
 import type { Config } from '../config/config.ts';
 import { createForwarder } from '../forward/forward.ts';

@@ -1,4 +1,4 @@
-// `check` reads the options of `serve` and says, a verdict a line, what would go wrong: exit 0 when the sidecar can
+// `check` reads the options of `serve` and says, one finding a line, what would go wrong: exit 0 when the sidecar can
 // start, 1 when it cannot. An app that is not up yet is a warning, because in a Pod it starts later.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

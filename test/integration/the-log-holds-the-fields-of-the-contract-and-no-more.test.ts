@@ -131,6 +131,24 @@ describe('the access line', { concurrency: 3 }, () => {
     assert.doesNotMatch(JSON.stringify(requestLines(sidecar)), /secret/);
   });
 
+  test('is bounded, whatever the client wrote', async (t) => {
+    const stage = await setStage(t);
+    const app = await startApp(t, (_, response) => response.end('ok'));
+    const sidecar = await stage.start({ upstream: app.port });
+    const long = 'x'.repeat(7000);
+    const client = await connect({ port: sidecar.port });
+    client.send(`GET /${long} HTTP/1.1\r\nHost: ${'h'.repeat(1000)}\r\ntraceparent: ${long}\r\n\r\n`);
+    assert.equal((await client.readResponse()).status, 200);
+    client.end();
+    await client.closed;
+    const line = await sidecar.waitForLog('request');
+    assertNoMore(line);
+    assert.equal(line.traceparent, undefined);
+    assert.match(String(line.path), /^\/x{1023}…$/);
+    assert.ok(JSON.stringify(line).length < 2000);
+    await endsWell(sidecar);
+  });
+
   test('--access-log errors writes failures only, off writes none', async (t) => {
     const stage = await setStage(t);
     const app = await startApp(t, (request, response) => {

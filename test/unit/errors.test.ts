@@ -51,7 +51,7 @@ describe('every rejection', () => {
     assert.equal(new Set(all.map(([, { reason }]) => reason)).size, all.length);
   });
 
-  for (const [reason, { status, error, side, text }] of all) {
+  for (const [reason, { status, error, side, text, advice }] of all) {
     test(`${reason} has a status, a registered type, a side and a sentence`, () => {
       assert.ok(Number.isInteger(status) && status >= 308 && status <= 599, `status ${status}`);
       assert.ok(REGISTERED.includes(error), `not registered: ${error}`);
@@ -60,6 +60,7 @@ describe('every rejection', () => {
       assert.match(text, /^[A-Z][^\n\r]*[.?]$/);
       assert.ok(text.includes('. ') || text.endsWith('.'), 'no sentence');
       assert.match(text, /^[\x20-\x7e]+$/);
+      assert.match(advice, /^[A-Z][^\n\r]*[.?]$/);
     });
   }
 

@@ -1,15 +1,15 @@
-// What `check` says of client certificates: the file of --client-ca, its dates, and who would be admitted.
+// What `check` finds about client certificates: the file of --client-ca, its dates, and who would be admitted.
 
 import { isRestricted } from '../../clients/allow.ts';
 import { readTrust } from '../../clients/trust.ts';
 import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
+import { BundleError } from '../../identity/bundle-error.ts';
 import { isValidAt } from '../../identity/dates.ts';
-import { BundleError } from '../../identity/fault.ts';
+import type { Finding } from './finding.ts';
 import { checkMount } from './mount.ts';
-import type { Verdict } from './verdict.ts';
 
-/** Nothing where clients are asked for no certificate. */
-export function checkClients(config: Config): readonly Verdict[] {
+/** Nothing if clients are not asked for a certificate. */
+export function checkClients(config: Config): readonly Finding[] {
   const now = new Date();
   const { clientCa } = config;
   const auth = clientAuthOf(config);
@@ -20,7 +20,7 @@ export function checkClients(config: Config): readonly Verdict[] {
     const names = certificates.map(({ subject }) => subject).join('; ');
     return [
       { level: 'ok', text: `${clientCa} holds ${certificates.length} CA of clients: ${names}` },
-      ...outside.map(({ subject, notBefore, notAfter }): Verdict => {
+      ...outside.map(({ subject, notBefore, notAfter }): Finding => {
         const dates = `${notBefore.toISOString()} to ${notAfter.toISOString()}`;
         return {
           level: 'warning',
@@ -36,7 +36,7 @@ export function checkClients(config: Config): readonly Verdict[] {
   }
 }
 
-function admitted(config: Config, auth: string): Verdict {
+function admitted(config: Config, auth: string): Finding {
   const rules = allowRulesOf(config);
   const told = Object.entries(rules).flatMap(([kind, patterns]) => patterns.map((name) => `${kind} ${name}`));
   if (isRestricted(rules)) return { level: 'ok', text: `clients (${auth}) are admitted by ${told.join(', ')}` };

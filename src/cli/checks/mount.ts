@@ -1,10 +1,10 @@
-// Whether a file stands in a mount that never sees a renewal.
+// Whether a file is in a mount that never sees renewals.
 
 import { frozenMount } from '../../identity/disk/mounts.ts';
-import type { Verdict } from './verdict.ts';
+import type { Finding } from './finding.ts';
 
-/** Nothing where all is well. */
-export function checkMount(path: string): Verdict[] {
+/** Nothing if all is well. */
+export function checkMount(path: string): Finding[] {
   const text = frozenMount(path);
   return text === undefined ? [] : [{ level: 'warning', text }];
 }

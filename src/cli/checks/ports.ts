@@ -1,18 +1,17 @@
-// Whether the ports can be had: they are opened and closed again.
+// Whether the ports are free: they are opened and closed again.
 
 import { createServer } from 'node:net';
 import type { Config } from '../../config/config.ts';
-import type { Address } from '../../config/parse.ts';
-import { openPort, portProblem } from '../../net/ports.ts';
-import type { Verdict } from './verdict.ts';
+import { type ListenAddress, openPort, portProblem } from '../../net/ports.ts';
+import type { Finding } from './finding.ts';
 
-export async function checkPorts({ listen, admin }: Config): Promise<Verdict[]> {
-  const verdicts = [await checkPort('--listen', listen)];
-  if (admin !== 'off') verdicts.push(await checkPort('--admin', admin));
-  return verdicts;
+export async function checkPorts({ listen, admin }: Config): Promise<Finding[]> {
+  const findings = [await checkPort('--listen', listen)];
+  if (admin !== 'off') findings.push(await checkPort('--admin', admin));
+  return findings;
 }
 
-async function checkPort(flag: string, address: Address): Promise<Verdict> {
+async function checkPort(flag: string, address: ListenAddress): Promise<Finding> {
   const probe = createServer();
   try {
     await openPort(probe, address);

@@ -1,18 +1,18 @@
-// The part of `check` for who may come in: how many connections fit, and whether trust in addresses is wider than anybody
-// can mean. Nothing of it stops the sidecar from starting.
+// What `check` finds about clients before TLS: how many connections fit, and whether more addresses are trusted than anybody
+// can mean. None of it stops the sidecar from starting.
 
 import type { Config } from '../../config/config.ts';
 import { AddressList, type Range } from '../../net/addresses.ts';
 import { type Capacity, readSystemLimits, type SystemLimits } from '../../net/capacity.ts';
 import { type CapacityConfig, planCapacity } from '../../sidecar/capacity.ts';
-import type { Verdict } from './verdict.ts';
+import type { Finding } from './finding.ts';
 
 type TrustConfig = CapacityConfig & Pick<Config, 'trustForwarded' | 'proxyProtocol' | 'plaintext'>;
 
-/** Wider ranges than these are no one's own network. */
+/** Nobody's own network is wider than this. */
 const NARROWEST = { ipv4: 8, ipv6: 16 } as const;
 
-export function checkTrust(config: TrustConfig, limits: SystemLimits = readSystemLimits()): Verdict[] {
+export function checkTrust(config: TrustConfig, limits: SystemLimits = readSystemLimits()): Finding[] {
   const { trustForwarded, proxyProtocol, plaintext } = config;
   const served = 'clients without TLS are served, and anybody on the way can read and change it';
   return [
@@ -26,23 +26,23 @@ export function checkTrust(config: TrustConfig, limits: SystemLimits = readSyste
   ];
 }
 
-function connections(config: CapacityConfig, limits: SystemLimits): Verdict[] {
+function connections(config: CapacityConfig, limits: SystemLimits): Finding[] {
   const { maxConnections, upstreamMaxConnections } = config;
   const fit = planCapacity(config, limits);
   const bound =
     fit.boundBy === 'memory'
       ? `${Math.floor(limits.memoryBytes / 2 ** 20)} MiB of memory`
       : `${limits.openFiles} open files`;
-  const verdicts = [clients(maxConnections, fit, bound)];
+  const findings = [clients(maxConnections, fit, bound)];
   if (fit.upstreamConnections < upstreamMaxConnections)
-    verdicts.push({
+    findings.push({
       level: 'warning',
       text: `--upstream-max-connections ${upstreamMaxConnections} is more than ${limits.openFiles} open files allow beside the clients; ${fit.upstreamConnections} are used; raise that limit`,
     });
-  return verdicts;
+  return findings;
 }
 
-function clients(option: number | 'auto', fit: Capacity, bound: string): Verdict {
+function clients(option: number | 'auto', fit: Capacity, bound: string): Finding {
   if (option === 'auto')
     return { level: 'ok', text: `--max-connections auto: ${fit.automatic} connections, for ${bound}` };
   const text = `--max-connections ${option}`;
@@ -53,7 +53,7 @@ function clients(option: number | 'auto', fit: Capacity, bound: string): Verdict
   };
 }
 
-function width(flag: string, range: Range, who: string): Verdict {
+function width(flag: string, range: Range, who: string): Finding {
   const text = `${flag} ${textOf(range)}`;
   if (range.prefix === 0) return { level: 'warning', text: `${text} is everybody: each of them ${who}; name your own` };
   if (range.prefix < NARROWEST[range.family])
@@ -61,14 +61,14 @@ function width(flag: string, range: Range, who: string): Verdict {
   return { level: 'ok', text: `${text}: each address in it ${who}` };
 }
 
-/** A balancer of connections passes on what its clients wrote; only a proxy of requests writes these fields itself. */
-function overlaps(trusted: readonly Range[], balancers: readonly Range[]): Verdict[] {
+/** An L4 balancer passes on what its clients wrote; only a proxy of HTTP writes these fields itself. */
+function overlaps(trusted: readonly Range[], balancers: readonly Range[]): Finding[] {
   return trusted.flatMap((range) =>
     balancers
       .filter(
         (balancer) => new AddressList([range]).has(balancer.address) || new AddressList([balancer]).has(range.address),
       )
-      .map((balancer): Verdict => {
+      .map((balancer): Finding => {
         const both = `--trust-forwarded ${textOf(range)} and --proxy-protocol ${textOf(balancer)} overlap`;
         const why = 'an L4 balancer passes on whatever X-Forwarded-For its clients write; trust proxies of HTTP only';
         return { level: 'warning', text: `${both}: ${why}` };

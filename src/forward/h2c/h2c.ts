@@ -1,9 +1,9 @@
 // HTTP/2 to the app in clear text, by prior knowledge: each exchange is a stream of a shared session, with trailers and
 // cancellation both ways and the flow control of both ends coupled.
 
-import type { Lender, Transport } from '../carriage.ts';
 import { createDial } from '../dial.ts';
 import { Pool } from '../pool.ts';
+import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import { AppSession } from './session.ts';
 

@@ -13,8 +13,8 @@ import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
 import { socketRejection } from '../answer.ts';
-import type { Transport } from '../carriage.ts';
 import type { Member } from '../pool.ts';
+import type { Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import { AppStream } from './stream.ts';
 

@@ -9,7 +9,7 @@ import { fieldsOf } from '../../http/http2-fields.ts';
 import { acceptOf } from '../../http/websocket.ts';
 import { guarded } from '../../net/guard.ts';
 import { type AnswerHead, isRejection } from '../answer.ts';
-import type { Loss, Receiver, Transport } from '../carriage.ts';
+import type { Loss, Receiver, Transport } from '../transport.ts';
 import { answerHead, owesTrailers, type RawAnswer, requestFields, splitStatus, trailersRejection } from './message.ts';
 import { cancel, cancelAfterWrites, closeRejection, isRefused, onMarkedEnd } from './node-stream.ts';
 import type { AppSession } from './session.ts';

@@ -8,7 +8,7 @@ import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
-import type { Lender } from '../carriage.ts';
+import type { Lender } from '../transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
 import { type CallOptions, ProxyCall, type ProxyRequest } from './call.ts';
 
@@ -38,7 +38,7 @@ export function createHttpProxy(options: ForwarderOptions): Lender {
   const fresh: CallOptions = { ...options, start: startOn(single) };
   return {
     keepsBody: false,
-    borrow: (borrower) => new ProxyCall(borrower, borrower.wantsFresh ? fresh : kept).start(),
+    borrow: (borrower) => new ProxyCall(borrower, borrower.waited ? fresh : kept).start(),
     // Whoever stands in the agent's line stays there, and takes nothing when it is lent.
     forget() {},
     close: () => agent.destroy(),

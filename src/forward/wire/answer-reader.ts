@@ -9,11 +9,14 @@ import type { RawHeaders } from '../../http/fields.ts';
 import { UnreadBytes } from '../../http/unread.ts';
 import { type AnswerHead, isRejection, readAnswer } from '../answer.ts';
 import { type HeadLimits, type RawHead, readHead } from './answer-head.ts';
+import { COPY_BYTES, type Slab } from './shared-reads.ts';
 
 /** What is read, as it is read; after complete(), switched() and broken() nothing more of this answer. */
-export interface AnswerSink extends ChunkSink {
+export interface AnswerSink {
   interim(status: number, headers: RawHeaders): void;
   head(head: AnswerHead): void;
+  /** A slice that may be kept until `release`, if there is one, is called. */
+  body(chunk: Buffer, release: (() => void) | undefined): void;
   /** `surplus`: more bytes have come than the answer has. */
   complete(trailers: RawHeaders | undefined, surplus: boolean): void;
   /** A 101, and what came after it. */
@@ -24,13 +27,16 @@ export interface AnswerSink extends ChunkSink {
 const State = { idle: 0, head: 1, body: 2 } as const;
 type State = (typeof State)[keyof typeof State];
 
-export class AnswerReader {
+export class AnswerReader implements ChunkSink {
   readonly #limits: HeadLimits;
   readonly #sink: AnswerSink;
   readonly #body: BodyReader;
   #state: State = State.idle;
   readonly #unread = new UnreadBytes();
   #method = '';
+  /** Whether the bytes that are being read are in a buffer that others use after us, and what has to be held to keep them. */
+  #lent = false;
+  #slab: Slab | undefined = undefined;
 
   constructor(limits: HeadLimits, sink: AnswerSink) {
     this.#limits = limits;
@@ -55,9 +61,11 @@ export class AnswerReader {
     this.#unread.clear();
   }
 
-  /** `lent`: the bytes are good during the call only, and what has to be kept of them is copied. */
-  read(bytes: Buffer, lent: boolean): void {
+  /** `lent`: the bytes are good during the call only, or, with a slab, as long as that is held. */
+  read(bytes: Buffer, slab: Slab | undefined, lent: boolean): void {
     const unread = this.#unread;
+    this.#lent = lent;
+    this.#slab = slab;
     unread.push(bytes);
     while (this.#state !== State.idle && unread.bytes !== undefined) {
       const used = this.#state === State.head ? this.#readHead(unread.bytes) : this.#readBody(unread.bytes);
@@ -66,6 +74,15 @@ export class AnswerReader {
     }
     if (this.#state === State.idle) unread.clear();
     else if (lent) unread.own();
+  }
+
+  /** What may be kept is made so: small slices are copied, for large ones the slab is held. */
+  chunk(data: Buffer): void {
+    const slab = this.#slab;
+    if (!this.#lent) return this.#sink.body(data, undefined);
+    if (slab === undefined || data.length <= COPY_BYTES) return this.#sink.body(Buffer.from(data), undefined);
+    slab.hold();
+    this.#sink.body(data, slab.release);
   }
 
   /** The app has ended its direction. */
@@ -98,7 +115,7 @@ export class AnswerReader {
   }
 
   #readBody(bytes: Buffer): number {
-    const used = this.#body.feed(bytes, this.#sink);
+    const used = this.#body.feed(bytes, this);
     if (!this.midBody) return bytes.length;
     if (used < 0) return this.#break(REJECTIONS.upstream_malformed);
     if (this.#body.done) this.#complete(bytes.length > used);

@@ -4,40 +4,34 @@
 
 import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
-import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
 import { type AnswerHead, socketRejection } from '../answer.ts';
-import type { Loss, Receiver, Transport } from '../carriage.ts';
-import type { Borrower, Member } from '../pool.ts';
+import type { Borrower, Member, Pool } from '../pool.ts';
+import type { Loss, Receiver, Transport } from '../transport.ts';
 import { agreesTo } from '../tunnel.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import type { RawHead } from './answer-head.ts';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
-import { type RequestHead, requestText, writeChunk, writeLastChunk } from './request.ts';
-import { COPY_BYTES, type Reader, type Slab } from './shared-reads.ts';
-
-/** Who is told what becomes of a connection: the pool. */
-export interface Owner {
-  /** It can carry the next exchange. */
-  offer(connection: AppConnection): void;
-  left(connection: AppConnection): void;
-}
+import { type RequestHead, RequestWriter } from './request.ts';
+import type { Reader, Slab } from './shared-reads.ts';
 
 export type ConnectionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
 
 /** Never connected: so that the field has one shape from the start. */
 const UNATTACHED = new Socket();
+const NOTHING_TO_WRITE = new RequestWriter(UNATTACHED);
 
 export class AppConnection implements Transport, Member<Transport>, Reader, AnswerSink, Timed {
   /** When the connect, or the idle connection, is over; Infinity while it carries an exchange. */
   deadlineMs: number;
   connected = false;
-  readonly #owner: Owner;
+  readonly #owner: Pool<Transport, AppConnection>;
   readonly #options: ConnectionOptions;
   readonly #reader: AnswerReader;
   #socket: Socket = UNATTACHED;
+  #request: RequestWriter = NOTHING_TO_WRITE;
   #receiver: Receiver | undefined = undefined;
   #error: unknown = undefined;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
@@ -47,18 +41,13 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   #ended = false;
   #closing = false;
   #upgrade: string | undefined = undefined;
-  #chunkedRequest = false;
-  #requestDone = false;
   #persistent = true;
   #idleMs: number;
-  /** Whether the bytes that are being read are in a buffer that others use after us, and what has to be held to keep them. */
-  #lent = false;
-  #slab: Slab | undefined = undefined;
   readonly #onDrain: () => void;
   readonly #onEnd: () => void;
   readonly #onClose: () => void;
 
-  constructor(owner: Owner, options: ConnectionOptions) {
+  constructor(owner: Pool<Transport, AppConnection>, options: ConnectionOptions) {
     const { limits, clock, deadlines } = options;
     this.#owner = owner;
     this.#options = options;
@@ -74,6 +63,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   /** Once, at once: the socket is made with this connection as its reader. */
   attach(socket: Socket): void {
     this.#socket = socket;
+    this.#request = new RequestWriter(socket);
     socket.on(
       'connect',
       guarded(this, () => this.#opened()),
@@ -86,17 +76,14 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     socket.on('close', this.#onClose);
   }
 
-  /** A socket that emits its data, for one that may become a tunnel: what it gives is ours to keep. */
-  readonly onData = (bytes: Buffer): void => this.take(bytes, undefined, false);
-
   // ---- Member
 
   get room(): number {
     return this.#receiver === undefined && !this.#ended && !this.#closing ? 1 : 0;
   }
 
-  suits({ wantsFresh }: Borrower<Transport>): boolean {
-    return !(wantsFresh && this.#reused);
+  suits({ upgrades, waited }: Borrower<Transport>): boolean {
+    return !(this.#reused && (upgrades || waited));
   }
 
   transport(): Transport {
@@ -110,29 +97,21 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
 
   // ---- Transport
 
-  /** With a body, the head waits for the body's first bytes of the same turn. */
   send(request: RequestHead, receiver: Receiver): void {
     this.#receiver = receiver;
     this.#upgrade = request.upgrade;
     this.#answering = false;
-    this.#requestDone = request.bodyLength === 0;
-    this.#chunkedRequest = request.bodyLength === UNKNOWN_LENGTH;
     if (this.connected) this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#reader.begin(request.method);
-    if (!this.#requestDone) {
-      this.#socket.cork();
-      process.nextTick(uncork, this.#socket);
-    }
-    this.#socket.write(requestText(request), 'latin1');
+    this.#request.head(request);
   }
 
   sendBody(chunk: Buffer): boolean {
-    return this.#chunkedRequest ? writeChunk(this.#socket, chunk) : this.#socket.write(chunk);
+    return this.#request.body(chunk);
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {
-    this.#requestDone = true;
-    if (this.#chunkedRequest) writeLastChunk(this.#socket, trailers);
+    this.#request.end(trailers);
   }
 
   pauseAnswer(): void {
@@ -154,7 +133,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
 
   expire(): void {
     if (this.connected) this.abandon();
-    else this.#fail(REJECTIONS.upstream_connect_timeout);
+    else this.broken(REJECTIONS.upstream_connect_timeout);
   }
 
   crashed(error: unknown): void {
@@ -176,10 +155,8 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     // What nobody asked for would be taken for the answer to the next request (CVE-2026-48931).
     if (receiver === undefined) return this.abandon();
     this.#answering = true;
-    this.#lent = lent;
-    this.#slab = slab;
     try {
-      this.#reader.read(bytes, lent);
+      this.#reader.read(bytes, slab, lent);
       if (this.#receiver === receiver) receiver.settle();
     } catch (error) {
       this.crashed(error);
@@ -200,14 +177,8 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     this.#receiver?.answerHead(head);
   }
 
-  /** A slice of the body. The receiver may keep it: small ones are copied, for large ones the slab is held. */
-  chunk(data: Buffer): void {
-    const slab = this.#slab;
-    if (!this.#lent) return this.#receiver?.answerBody(data, undefined);
-    if (slab === undefined || data.length <= COPY_BYTES)
-      return this.#receiver?.answerBody(Buffer.from(data), undefined);
-    slab.hold();
-    this.#receiver?.answerBody(data, slab.release);
+  body(chunk: Buffer, release: (() => void) | undefined): void {
+    this.#receiver?.answerBody(chunk, release);
   }
 
   /** Gives the connection back before the answer ends, so that the client's next request finds it. */
@@ -215,7 +186,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     const receiver = this.#receiver;
     this.#receiver = undefined;
     // Servers hand the socket of an upgrade to somebody else, even where it is refused: nobody there reads a next request.
-    const reusable = this.#requestDone && this.#persistent && this.#upgrade === undefined && this.#idleMs > 0;
+    const reusable = this.#request.done && this.#persistent && this.#upgrade === undefined && this.#idleMs > 0;
     if (!reusable || surplus || this.#closing || this.#socket.readableEnded) {
       this.abandon();
     } else {
@@ -230,10 +201,10 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   /** The socket is the tunnel's; the connection counts until that has closed. */
   switched({ reason, headers }: RawHead, rest: Buffer): void {
     const receiver = this.#receiver;
-    if (!agreesTo(this.#upgrade, headers)) return this.#fail(REJECTIONS.upstream_bad_upgrade);
+    if (!agreesTo(this.#upgrade, headers)) return this.broken(REJECTIONS.upstream_bad_upgrade);
     const socket = this.#socket;
     this.#detach();
-    socket.off('data', this.onData);
+    socket.removeAllListeners('data');
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
     socket.off('close', this.#onClose);
@@ -241,10 +212,6 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     socket.pause();
     if (rest.length > 0) socket.unshift(rest);
     receiver?.switched(reason, headers, { stream: socket, leave: () => socket.destroySoon() });
-  }
-
-  broken(rejection: Rejection): void {
-    this.#fail(rejection);
   }
 
   // ---- ends
@@ -261,10 +228,10 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   }
 
   #closed(): void {
-    this.#fail(socketRejection(this.#error, this.connected));
+    this.broken(socketRejection(this.#error, this.connected));
   }
 
-  #fail(rejection: Rejection): void {
+  broken(rejection: Rejection): void {
     const receiver = this.#receiver;
     const loss: Loss | undefined = this.#reused && !this.#answering ? 'stale' : undefined;
     this.abandon();
@@ -278,8 +245,4 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     this.#reader.stop();
     this.#options.deadlines.delete(this);
   }
-}
-
-function uncork(socket: Socket): void {
-  socket.uncork();
 }

@@ -22,17 +22,48 @@ export function requestText({ method, target, headers, bodyLength, upgrade }: Re
   return `${method} ${target} HTTP/1.1\r\n${writeFields(headers)}${framing}${change}\r\n`;
 }
 
-/** False: the socket has enough; wait for its drain. */
-export function writeChunk(socket: Socket, chunk: Buffer): boolean {
-  if (chunk.length === 0) return true;
-  socket.cork();
-  socket.write(chunkHead(chunk.length), 'latin1');
-  socket.write(chunk);
-  const more = socket.write('\r\n', 'latin1');
-  socket.uncork();
-  return more;
+/** Writes one request after the other to a connection, and knows whether the present one is complete. */
+export class RequestWriter {
+  readonly #socket: Socket;
+  #chunked = false;
+  done = true;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** With a body, the head waits for the body's first bytes of the same turn. */
+  head(request: RequestHead): void {
+    const socket = this.#socket;
+    this.done = request.bodyLength === 0;
+    this.#chunked = request.bodyLength === UNKNOWN_LENGTH;
+    if (!this.done) {
+      socket.cork();
+      process.nextTick(uncork, socket);
+    }
+    socket.write(requestText(request), 'latin1');
+  }
+
+  /** False: the socket has enough; wait for its drain. */
+  body(chunk: Buffer): boolean {
+    const socket = this.#socket;
+    if (!this.#chunked) return socket.write(chunk);
+    if (chunk.length === 0) return true;
+    socket.cork();
+    socket.write(chunkHead(chunk.length), 'latin1');
+    socket.write(chunk);
+    const more = socket.write('\r\n', 'latin1');
+    socket.uncork();
+    return more;
+  }
+
+  end(trailers: RawHeaders | undefined): void {
+    this.done = true;
+    if (!this.#chunked) return;
+    this.#socket.write(trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`, 'latin1');
+  }
 }
 
-export function writeLastChunk(socket: Socket, trailers: RawHeaders | undefined): void {
-  socket.write(trailers === undefined ? '0\r\n\r\n' : `0\r\n${writeFields(trailers)}\r\n`, 'latin1');
+function uncork(socket: Socket): void {
+  socket.uncork();
 }

@@ -1,9 +1,9 @@
-// Why a file may not be read, in the words of who mounted it: its owner and mode, who we are, and the usual mends.
+// Why a file may not be read: its owner and mode, who we are, and what usually helps.
 
 import { accessSync, constants, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-/** For behind "cannot be read (EACCES)"; '' where nothing can be told. */
+/** The end of a sentence about EACCES; '' if nothing is known. */
 export function whyUnreadable(path: string): string {
   const ours = process.getuid?.();
   if (ours === undefined) return '';
@@ -12,9 +12,9 @@ export function whyUnreadable(path: string): string {
     const { mode, uid, gid } = statSync(place);
     const octal = (mode & 0o7777).toString(8).padStart(4, '0');
     const what = place === path ? 'it is' : `the directory ${place} is`;
-    const mend =
+    const advice =
       "on Kubernetes set the volume's defaultMode to 0444 (only the sidecar mounts it), or the Pod's fsGroup";
-    return `: ${what} of uid ${uid}, gid ${gid}, mode ${octal}, and this process is uid ${ours}, gid ${process.getgid?.()}; ${mend}`;
+    return `: ${what} of uid ${uid}, gid ${gid}, mode ${octal}, and this process is uid ${ours}, gid ${process.getgid?.()}; ${advice}`;
   } catch {
     return '';
   }

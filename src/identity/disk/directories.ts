@@ -1,10 +1,10 @@
 // Which directories decide what a path leads to: that of the file, and those of every link on the way, so that pointing
-// a link elsewhere is seen. What does not exist is stood in for by the nearest directory that does.
+// a link elsewhere is noticed. In place of what does not exist it is the nearest directory that does.
 
 import { lstatSync, readlinkSync, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 
-/** As the kernel's limit of links in a path (ELOOP). */
+/** The kernel's limit of links in a path (ELOOP). */
 const MAX_LINKS = 40;
 
 /** Absolute and existing, without repetition. */
@@ -27,7 +27,7 @@ function walk(path: string, found: Set<string>, linksLeft: number): void {
       continue;
     }
     found.add(at);
-    // Behind ..data is a directory that the kubelet never changes: it makes another, and the link tells.
+    // The kubelet never changes the directory that ..data names: it makes another one and changes the link.
     if (name === '..data' || linksLeft === 0) return;
     return walk(join(resolve(at, target), ...parts.slice(i + 1)), found, linksLeft - 1);
   }
@@ -49,7 +49,7 @@ function isDirectory(path: string): boolean {
   }
 }
 
-/** What tells a directory from another one that takes its place. */
+/** Differs when another directory has taken its place. */
 export function fingerprintOf(directory: string): string {
   try {
     const { dev, ino } = statSync(directory);

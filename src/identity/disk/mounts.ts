@@ -10,14 +10,14 @@ const FROZEN_ROOT = /\/\.\.\d{4}_\d\d_\d\d_|\/volume-subpaths\//;
 
 type Mount = { readonly root: string; readonly point: string };
 
-/** Why the file stays as it is, and the mend; undefined where it does not. */
+/** Why the file stays as it is, and what to do; undefined where it does not. */
 export function frozenMount(path: string): string | undefined {
   try {
     const mount = judgeMounts(readFileSync('/proc/self/mountinfo', 'utf8'), placesOf(path));
     if (mount === undefined) return undefined;
     return `${mount}, which never sees a renewal (subPath?); mount the whole volume as a directory`;
   } catch {
-    // No /proc: not Linux, or hidden. Nothing can be told.
+    // No /proc: not Linux, or hidden. Nothing is known.
     return undefined;
   }
 }
@@ -41,7 +41,7 @@ function parseMount(line: string): Mount | undefined {
   return root === undefined || point === undefined ? undefined : { root: unescaped(root), point: unescaped(point) };
 }
 
-/** Blanks and backslashes stand there as octal numbers. */
+/** Blanks and backslashes are written as octal numbers. */
 function unescaped(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }

@@ -1,5 +1,5 @@
 // The order of a chain: the leaf is the certificate that the key belongs to, and each one is followed by its issuer.
-// It mends what is only a matter of order and drops nothing but copies. Pure.
+// It corrects the order and drops nothing but copies. Pure.
 
 import type { X509Certificate } from 'node:crypto';
 
@@ -8,7 +8,7 @@ export type Chain = {
   readonly certificates: readonly X509Certificate[];
   /** The file had them in another order. */
   readonly mended: boolean;
-  /** How many have no place between the leaf and the end of its chain. */
+  /** How many certificates do not belong to the leaf's chain. */
   readonly strays: number;
 };
 
@@ -20,7 +20,7 @@ export function orderChain(leaf: X509Certificate, all: readonly X509Certificate[
     path.push(next);
     rest.splice(rest.indexOf(next), 1);
   }
-  // Where not all are understood and the leaf is in its place, the file may know better (cross-signed roots).
+  // If some do not fit and the leaf comes first, the order in the file may have a reason (cross-signed roots).
   const certificates = rest.length > 0 && all[0] === leaf ? [leaf, ...others(leaf, all)] : [...path, ...rest];
   const mended = certificates.some((one, at) => one !== all[at]);
   return { certificates, mended, strays: rest.length };

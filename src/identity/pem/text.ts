@@ -1,6 +1,6 @@
-// The bytes of a file to PEM blocks. It says what a file is that is no PEM, and reads no block.
+// The bytes of a file to PEM blocks, which are not parsed here. Of a file without PEM it says what it is instead.
 
-import { BundleError } from '../fault.ts';
+import { BundleError } from '../bundle-error.ts';
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 const CERTIFICATE_BEGUN = /-----BEGIN CERTIFICATE-----/g;
@@ -54,7 +54,7 @@ function textOf(path: string, bytes: Buffer): string {
   return bytes.toString('utf8');
 }
 
-/** What a file without PEM is instead, with the mend; or ''. */
+/** What a file without PEM is instead, with what to do; or ''. */
 function foreign(bytes: Buffer, convert: string): string {
   if (bytes[0] === SEQUENCE && (bytes[1] ?? 0) > 0x30) return `: it is binary (DER or PKCS#12); convert it: ${convert}`;
   if (bytes.subarray(0, 512).includes(0)) return ': it is no UTF-8 text (UTF-16?); save it as UTF-8';

@@ -1,6 +1,6 @@
 // Which certificate a client is shown: the one of its name (exact, then wildcard), else the first. Pairs with different
-// kinds of key for one name stand together, and OpenSSL takes ECDSA for whoever can do it, else RSA. A pair outside its
-// dates stands back for one inside them.
+// kinds of key for one name are offered together, and OpenSSL takes ECDSA for clients that support it, else RSA. A pair
+// outside its dates is shown only where none is inside them.
 
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, kindOf } from '../bundle.ts';
@@ -18,10 +18,10 @@ export type TlsChoice = {
   readonly choose: ((serverName: string) => TlsOptions) | undefined;
 };
 
-type Bearers = [Credentials, ...Credentials[]];
+type Pairs = [Credentials, ...Credentials[]];
 
-/** At least one pair; the first is the default. Pairs are judged by their dates at `now`. */
-export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
+/** At least one pair; the first is the default. Dates are compared with `now`. */
+export function createChoice(pairs: Readonly<Pairs>, now: Date): TlsChoice {
   const [first] = pairs;
   const numbers = new Map(pairs.map((pair, at) => [pair, at]));
   const groups = new Map<string, TlsOptions>();
@@ -31,7 +31,7 @@ export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
     groups.set(key, tls);
     return tls;
   };
-  const beside = pairs.filter((pair) => pair === first || standsFor(pair.bundle, first.bundle));
+  const beside = pairs.filter((pair) => pair === first || covers(pair.bundle, first.bundle));
   const fallback = optionsOf(oneOfEachKind(current(beside, now)));
   const byName = new Map([...shownByName(pairs, now)].map(([name, group]) => [name, optionsOf(group)]));
   if (groups.size === 1) return { fallback, choose: undefined };
@@ -46,26 +46,26 @@ export function createChoice(pairs: Readonly<Bearers>, now: Date): TlsChoice {
 
 type Named = Pick<Credentials, 'bundle'>;
 
-/** Which pairs are shown to those who ask for a name, by each name that a certificate has. */
+/** The pairs that are shown for each name that a certificate has. */
 export function shownByName<P extends Named>(pairs: readonly P[], now: Date): Map<string, readonly P[]> {
   const byName = new Map<string, P[]>();
   for (const pair of pairs) {
     for (const name of new Set(namesOf(pair.bundle))) {
-      const bearers = byName.get(name);
-      if (bearers === undefined) byName.set(name, [pair]);
-      else bearers.push(pair);
+      const named = byName.get(name);
+      if (named === undefined) byName.set(name, [pair]);
+      else named.push(pair);
     }
   }
-  return new Map([...byName].map(([name, bearers]) => [name, oneOfEachKind(current(bearers, now))]));
+  return new Map([...byName].map(([name, named]) => [name, oneOfEachKind(current(named, now))]));
 }
 
-/** Whether the one names all that the other does; addresses count, as their clients send no name. */
-function standsFor(one: Bundle, other: Bundle): boolean {
+/** Whether the one has all names of the other; addresses count, as clients that use one send no name. */
+function covers(one: Bundle, other: Bundle): boolean {
   const own = new Set(one.names.split(', '));
   return other.names !== '' && other.names.split(', ').every((name) => own.has(name));
 }
 
-/** Those within their dates; all, where none is. */
+/** Those within their dates; all, if none is. */
 function current<P extends Named>(pairs: readonly P[], now: Date): readonly P[] {
   const valid = pairs.filter(({ bundle }) => isValidAt(bundle, now));
   return valid.length > 0 ? valid : pairs;
@@ -79,7 +79,7 @@ function oneOfEachKind<P extends Named>(pairs: readonly P[]): readonly P[] {
 }
 
 function together(group: readonly Credentials[]): TlsOptions {
-  const [first] = group as Bearers;
+  const [first] = group as Pairs;
   if (group.length === 1) return first.tls;
   return {
     ...first.tls,

@@ -1,11 +1,10 @@
-// Which names a certificate stands for, in the one form in which names are compared: lower case, without the dot at the
-// end. Pure.
+// The names of a certificate, in the form in which names are compared: lower case, without a dot at the end. Pure.
 
 import type { Bundle } from '../bundle.ts';
 
 /** The DNS names, wildcards included; of a certificate without any, the common name, as old clients read it. */
 export function namesOf({ names, subject }: Pick<Bundle, 'names' | 'subject'>): string[] {
-  // Node quotes what could be misread, as a name with a comma; such a one is no host name.
+  // Node quotes what could be misread, such as a name with a comma; that is no host name.
   const listed = names
     .split(', ')
     .filter((entry) => entry.startsWith('DNS:') && !entry.includes('"'))
@@ -20,7 +19,7 @@ export function canonical(name: string): string {
   return lower.endsWith('.') ? lower.slice(0, -1) : lower;
 }
 
-/** The wildcard that would stand for the name, which is for one label only: `*.b.example` of `a.b.example`. */
+/** The wildcard that matches the name, which covers one label only: `*.b.example` for `a.b.example`. */
 export function wildcardOf(name: string): string {
   const dot = name.indexOf('.');
   return dot < 1 ? '' : `*${name.slice(dot)}`;

@@ -4,19 +4,19 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { SecureContext, Server, TLSSocket, TlsOptions } from 'node:tls';
-import type { ClientIdentity } from '../../clients/peer.ts';
+import type { ClientIdentity } from '../../clients/certificate.ts';
 import { errorCode, type Reason } from '../../errors.ts';
 
 export type ClientCertificates = {
   /** True: a connection without a verified certificate is closed. False: its requests are answered with the reason. */
   readonly required: boolean;
-  /** `verdict` is OpenSSL's verification error, '' for a good chain. */
-  readonly identify: (presented: { certificate: X509Certificate | undefined; verdict: string }) => ClientIdentity;
+  /** `verifyError` is OpenSSL's verification error, '' for a good chain. */
+  readonly identify: (presented: { certificate: X509Certificate | undefined; verifyError: string }) => ClientIdentity;
   readonly subjectOf: (certificate: X509Certificate) => string;
 };
 
 /** Why a certificate was refused, and its subject: untrusted text, made safe by `subjectOf`. */
-export type CertificateRefusal = { readonly reason: Reason; readonly subject: string; readonly verdict: string };
+export type CertificateRefusal = { readonly reason: Reason; readonly subject: string; readonly verifyError: string };
 
 const MAX_SUBJECT = 512;
 
@@ -48,11 +48,14 @@ export class ClientCertificateReader {
   /** Who the client is by its certificate, and why it is refused, if it is. */
   read(socket: TLSSocket): { client: ClientIdentity; refusal: CertificateRefusal | undefined } {
     const certificate = socket.getPeerX509Certificate();
-    const verdict = socket.authorized ? '' : String(socket.authorizationError ?? 'UNSPECIFIED');
-    const client = this.#options.identify({ certificate, verdict });
-    if (client.kind === 'refused') return { client, refusal: this.#refusal(client.reason, verdict, certificate) };
+    const verifyError = socket.authorized ? '' : String(socket.authorizationError ?? 'UNSPECIFIED');
+    const client = this.#options.identify({ certificate, verifyError });
+    if (client.kind === 'refused') return { client, refusal: this.#refusal(client.reason, verifyError, certificate) };
     const missing = client.kind === 'none' && this.#options.required;
-    return { client, refusal: missing ? this.#refusal('client_certificate_missing', verdict, undefined) : undefined };
+    return {
+      client,
+      refusal: missing ? this.#refusal('client_certificate_missing', verifyError, undefined) : undefined,
+    };
   }
 
   /** Why a handshake failed, if it was for its client's certificate. */
@@ -60,20 +63,20 @@ export class ClientCertificateReader {
     if (errorCode(error) === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE')
       return this.#refusal('client_certificate_missing', '', undefined);
     // Node destroys the connection without an error of its own; only this field tells.
-    const verdict = socket.authorizationError ? String(socket.authorizationError) : '';
-    if (verdict === '') return undefined;
+    const verifyError = socket.authorizationError ? String(socket.authorizationError) : '';
+    if (verifyError === '') return undefined;
     const certificate = this.#presented.get(socket);
-    const client = this.#options.identify({ certificate, verdict });
+    const client = this.#options.identify({ certificate, verifyError });
     return this.#refusal(
       client.kind === 'refused' ? client.reason : 'client_certificate_invalid',
-      verdict,
+      verifyError,
       certificate,
     );
   }
 
-  #refusal(reason: Reason, verdict: string, certificate: X509Certificate | undefined): CertificateRefusal {
+  #refusal(reason: Reason, verifyError: string, certificate: X509Certificate | undefined): CertificateRefusal {
     const subject = certificate === undefined ? '' : this.#options.subjectOf(certificate).slice(0, MAX_SUBJECT);
-    return { reason, subject, verdict };
+    return { reason, subject, verifyError };
   }
 
   /**

@@ -4,7 +4,7 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { ClientIdentity } from '../../clients/peer.ts';
+import type { ClientIdentity } from '../../clients/certificate.ts';
 import { errorCode } from '../../errors.ts';
 import type { ClientConnection, TlsFacts } from '../../exchange.ts';
 import type { TlsChoice } from '../../identity/sni/choice.ts';
@@ -171,7 +171,7 @@ function tlsFacts(socket: TLSSocket, client: ClientIdentity | undefined): TlsFac
     cipher: socket.getCipher().standardName,
     sni: typeof sni === 'string' ? sni : '',
     resumed: socket.isSessionReused(),
-    client: client?.kind === 'verified' ? client.peer.name : undefined,
+    client: client?.kind === 'verified' ? client.certificate.name : undefined,
   };
 }
 

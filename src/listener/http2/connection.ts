@@ -11,7 +11,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import type { TLSSocket } from 'node:tls';
-import type { ClientIdentity } from '../../clients/peer.ts';
+import type { ClientIdentity } from '../../clients/certificate.ts';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';

@@ -5,7 +5,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
-import { type AppAddress, createAppHealth } from '../../../src/admin/health.ts';
+import { createAppHealth } from '../../../src/admin/health.ts';
+import type { UpstreamAddress } from '../../../src/net/addresses.ts';
 
 const TIMEOUT_MS = 2000;
 
@@ -30,7 +31,7 @@ const close = (server: Server): Promise<void> => new Promise((resolve) => void s
 describe('the health of the app', () => {
   test('is good when it accepts, and bad when it does not', async (t) => {
     const { server, port } = await openApp(t);
-    const at = (): AppAddress => ({ host: '127.0.0.1', port });
+    const at = (): UpstreamAddress => ({ kind: 'tcp', host: '127.0.0.1', port });
     assert.equal(await createAppHealth(at(), TIMEOUT_MS, () => 0).accepts(), true);
     await close(server);
     assert.equal(await createAppHealth(at(), TIMEOUT_MS, () => 0).accepts(), false);
@@ -38,22 +39,22 @@ describe('the health of the app', () => {
 
   test('is asked by name, too', async (t) => {
     const { port } = await openApp(t);
-    assert.equal(await createAppHealth({ host: 'localhost', port }, TIMEOUT_MS, () => 0).accepts(), true);
+    assert.equal(await createAppHealth({ kind: 'tcp', host: 'localhost', port }, TIMEOUT_MS, () => 0).accepts(), true);
   });
 
   test('is asked through a socket of the file system', async (t) => {
     const dir = mkdtempSync(join(tmpdir(), 'health-'));
     t.after(() => rmSync(dir, { recursive: true }));
     const path = join(dir, 'app.sock');
-    assert.equal(await createAppHealth({ path }, TIMEOUT_MS, () => 0).accepts(), false);
+    assert.equal(await createAppHealth({ kind: 'unix', path }, TIMEOUT_MS, () => 0).accepts(), false);
     await openApp(t, path);
-    assert.equal(await createAppHealth({ path }, TIMEOUT_MS, () => 0).accepts(), true);
+    assert.equal(await createAppHealth({ kind: 'unix', path }, TIMEOUT_MS, () => 0).accepts(), true);
   });
 
   test('is kept for a second, good or bad, and then asked anew', async (t) => {
     const { server, port, dials } = await openApp(t);
     let nowMs = 5000;
-    const health = createAppHealth({ host: '127.0.0.1', port }, TIMEOUT_MS, () => nowMs);
+    const health = createAppHealth({ kind: 'tcp', host: '127.0.0.1', port }, TIMEOUT_MS, () => nowMs);
     assert.equal(await health.accepts(), true);
     await close(server);
     nowMs += 999;
@@ -70,14 +71,14 @@ describe('the health of the app', () => {
 
   test('costs one dial for many who ask at the same time', async (t) => {
     const { port, dials } = await openApp(t);
-    const health = createAppHealth({ host: '127.0.0.1', port }, TIMEOUT_MS, () => 0);
+    const health = createAppHealth({ kind: 'tcp', host: '127.0.0.1', port }, TIMEOUT_MS, () => 0);
     const answers = await Promise.all(Array.from({ length: 20 }, () => health.accepts()));
     assert.deepEqual([new Set(answers), dials()], [new Set([true]), 1]);
   });
 
   test('is dialled at once where that is asked for, and what that found is kept', async (t) => {
     const { server, port } = await openApp(t);
-    const health = createAppHealth({ host: '127.0.0.1', port }, TIMEOUT_MS, () => 0);
+    const health = createAppHealth({ kind: 'tcp', host: '127.0.0.1', port }, TIMEOUT_MS, () => 0);
     assert.equal(await health.accepts(), true);
     await close(server);
     assert.equal(await health.accepts(), true);

@@ -1,12 +1,12 @@
-// The allow rules: what a star stands for, and what it never does; who passes, and when the verdict is taken again.
+// The allow rules: what a star matches, and what it never does; who passes, and when that is found out anew.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type AllowRules, createAdmission, isAllowed, matches } from '../../../src/clients/allow.ts';
-import type { Peer } from '../../../src/clients/peer.ts';
+import type { CertificateFacts } from '../../../src/clients/certificate.ts';
 
 const NONE: AllowRules = { cn: [], ou: [], dns: [], uri: [] };
 
-function peer(changes: Partial<Peer> = {}): Peer {
+function certificate(changes: Partial<CertificateFacts> = {}): CertificateFacts {
   return { name: '', subject: '', sha256: '', commonNames: [], units: [], dns: [], uris: [], ...changes };
 }
 
@@ -73,7 +73,7 @@ describe('a pattern', () => {
 });
 
 describe('rules', () => {
-  const who = peer({
+  const who = certificate({
     commonNames: ['web', 'second'],
     units: ['front', 'back'],
     dns: ['Web.Example'],
@@ -96,20 +96,23 @@ describe('rules', () => {
       assert.equal(isAllowed({ ...NONE, ...rules }, who), allowed));
 
   test('admit nobody who names nothing', () => {
-    assert.equal(isAllowed({ cn: ['*'], ou: ['*'], dns: ['*'], uri: ['*'] }, peer()), false);
+    assert.equal(isAllowed({ cn: ['*'], ou: ['*'], dns: ['*'], uri: ['*'] }, certificate()), false);
   });
 });
 
 describe('the admission', () => {
   test('without a rule admits everybody', () => {
     const admission = createAdmission(NONE);
-    assert.deepEqual([admission.restricted, admission.admits(peer())], [false, true]);
+    assert.deepEqual([admission.restricted, admission.admits(certificate())], [false, true]);
   });
 
-  test('keeps its verdict on a peer until the rules are others', () => {
+  test('keeps its answer for a certificate until the rules are others', () => {
     const admission = createAdmission({ ...NONE, cn: ['web'] });
-    const web = peer({ commonNames: ['web'] });
-    assert.deepEqual([admission.restricted, admission.admits(web), admission.admits(peer())], [true, true, false]);
+    const web = certificate({ commonNames: ['web'] });
+    assert.deepEqual(
+      [admission.restricted, admission.admits(web), admission.admits(certificate())],
+      [true, true, false],
+    );
     assert.equal(admission.replace({ ...NONE, cn: ['web'] }), false);
     assert.equal(admission.admits(web), true);
     assert.equal(admission.replace({ ...NONE, cn: ['other'] }), true);

@@ -8,7 +8,7 @@ import { after, describe, test } from 'node:test';
 import { createAuthority } from '../../../certs/authority.ts';
 import { openShared, type Shared, type SharedSettings } from '../../../src/clients/shared.ts';
 import { ConfigError } from '../../../src/errors.ts';
-import { BundleError } from '../../../src/identity/fault.ts';
+import { BundleError } from '../../../src/identity/bundle-error.ts';
 import type { SharedTls } from '../../../src/identity/tls-options.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'shared-'));
@@ -34,7 +34,7 @@ function open(changes: Partial<SharedSettings> = {}, pem = one.pem): Opened {
   const shared = openShared(settings, () => new Date(), {
     trusted: () => void told.push('trusted'),
     reloaded: () => void told.push('reloaded'),
-    refused: (fault) => void told.push(fault),
+    refused: (reason) => void told.push(reason),
     restored: () => void told.push('restored'),
     frozen: () => void told.push('frozen'),
     differs: (differs) => void told.push(differs ? 'differs' : 'same'),

@@ -5,7 +5,8 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../../src/exchange.ts';
 import type { AnswerHead } from '../../../src/forward/answer.ts';
-import { Carriage, type Lender, type Transport } from '../../../src/forward/carriage.ts';
+import { Carriage } from '../../../src/forward/carriage.ts';
+import type { Lender, Transport } from '../../../src/forward/transport.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
 import { Deadlines } from '../../../src/net/deadlines.ts';
 import { FakeExchange, type FakeRequest } from '../pipeline/fake-exchange.ts';
@@ -82,7 +83,7 @@ function start(request: FakeRequest = {}, edit: (exchange: Client) => void = () 
   const lender: Lender = {
     keepsBody,
     borrow(borrower) {
-      outcomes.push(`borrow${borrower.wantsFresh ? ' fresh' : ''}`);
+      outcomes.push(`borrow${borrower.waited ? ' again' : ''}`);
       if (lends) borrower.lend(lent[lent.push(new FakeTransport()) - 1] as FakeTransport);
     },
     forget: () => void outcomes.push('forget'),
@@ -236,10 +237,10 @@ describe('back-pressure', () => {
 });
 
 describe('a request is sent again', () => {
-  test('on a fresh connection, where a used one closed without a byte of an answer', () => {
+  test('from the front of the line, where a used one closed without a byte of an answer', () => {
     const { carriage, exchange } = start();
     carriage.failed(REJECTIONS.upstream_closed, 'stale');
-    assert.deepEqual([outcomes, lent.length], [['borrow', 'borrow fresh'], 2]);
+    assert.deepEqual([outcomes, lent.length], [['borrow', 'borrow again'], 2]);
     assert.deepEqual(exchange.calls, ['carry']);
   });
 
@@ -257,7 +258,7 @@ describe('a request is sent again', () => {
     const { carriage } = start();
     carriage.failed(REJECTIONS.upstream_closed, 'stale');
     carriage.failed(REJECTIONS.upstream_closed, 'stale');
-    assert.deepEqual(outcomes, ['borrow', 'borrow fresh', 'upstream_closed']);
+    assert.deepEqual(outcomes, ['borrow', 'borrow again', 'upstream_closed']);
     const second = start();
     second.carriage.interim(103, []);
     second.carriage.failed(REJECTIONS.upstream_closed, 'stale');

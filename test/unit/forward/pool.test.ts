@@ -6,12 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import type { Rejection } from '../../../src/errors.ts';
-import type { Lender, Receiver, Transport } from '../../../src/forward/carriage.ts';
 import type { Borrower } from '../../../src/forward/pool.ts';
+import type { Lender, Receiver, Transport } from '../../../src/forward/transport.ts';
 import type { TunnelEnd } from '../../../src/forward/tunnel.ts';
-import type { ForwardLimits, Upstream } from '../../../src/forward/upstream.ts';
+import type { ForwardLimits } from '../../../src/forward/upstream.ts';
 import { createWire } from '../../../src/forward/wire/wire.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
+import type { UpstreamAddress } from '../../../src/net/addresses.ts';
 import { Deadlines } from '../../../src/net/deadlines.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
@@ -80,9 +81,8 @@ class App {
 
 /** Borrows, sends a GET on what it is lent, and writes down what becomes of it. */
 class Client implements Borrower<Transport>, Receiver {
-  readonly wantsFresh: boolean;
   readonly upgrades: boolean;
-  readonly waited = false;
+  readonly waited: boolean;
   connection: Transport | undefined = undefined;
   deniedTimes = 0;
   body = '';
@@ -90,7 +90,7 @@ class Client implements Borrower<Transport>, Receiver {
   #settle: (outcome: 'answered' | 'switched' | Rejection['reason']) => void = () => {};
 
   constructor(wants: 'any' | 'fresh' | 'upgrade') {
-    this.wantsFresh = wants !== 'any';
+    this.waited = wants === 'fresh';
     this.upgrades = wants === 'upgrade';
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
@@ -147,7 +147,7 @@ afterEach(() => app.close());
 
 function poolOf(
   limits: Partial<ForwardLimits> = {},
-  upstream: Upstream = { kind: 'tcp', host: '127.0.0.1', port: app.port },
+  upstream: UpstreamAddress = { kind: 'tcp', host: '127.0.0.1', port: app.port },
 ): Lender {
   const deadlines = new Deadlines(() => nowMs);
   const crashed = (error: unknown): never => {

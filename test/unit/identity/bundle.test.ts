@@ -1,10 +1,10 @@
-// PEM to a checked pair: every way in which the text of two files can be wrong, and the fault that it is told as.
+// PEM to a checked pair: every way in which the text of two files can be wrong, and the reason that it is told as.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { createAuthority } from '../../../certs/authority.ts';
 import { type Bundle, parseBundle } from '../../../src/identity/bundle.ts';
-import { BundleError, type BundleFault } from '../../../src/identity/fault.ts';
+import { BundleError, type BundleReason } from '../../../src/identity/bundle-error.ts';
 
 const authority = await createAuthority({ commonName: 'Root' });
 const middle = await authority.intermediate({ commonName: 'Middle' });
@@ -33,7 +33,7 @@ describe('a pair that is wrong', () => {
     what: string,
     cert: string | Buffer,
     key: string | Buffer,
-    fault: BundleFault,
+    reason: BundleReason,
     says: RegExp,
   ])[] = [
     ['an empty certificate', '', pair.key, 'empty', /^tls\.crt is empty$/],
@@ -148,13 +148,13 @@ describe('a pair that is wrong', () => {
       /two different pairs/,
     ],
   ];
-  for (const [what, cert, key, fault, says] of rows) {
-    test(`is told as ${fault}: ${what}`, () => {
+  for (const [what, cert, key, reason, says] of rows) {
+    test(`is told as ${reason}: ${what}`, () => {
       assert.throws(
         () => parse(cert, key),
         (error) => {
           assert.ok(error instanceof BundleError, String(error));
-          assert.equal(error.fault, fault);
+          assert.equal(error.reason, reason);
           assert.match(error.message, says);
           for (const line of pair.key.split('\n').filter((text) => text.length > 20 && !text.startsWith('-')))
             assert.ok(!error.message.includes(line), 'no key material');
@@ -168,13 +168,13 @@ describe('a pair that is wrong', () => {
     const cert = pair.cert.trimEnd();
     for (let end = 1; end < cert.length; end += 7) {
       assert.throws(() => parse(cert.slice(0, end), pair.key), {
-        fault: end < '-----BEGIN CERTIFICATE-----'.length ? 'no_certificate' : 'malformed_certificate',
+        reason: end < '-----BEGIN CERTIFICATE-----'.length ? 'no_certificate' : 'malformed_certificate',
       });
     }
     const key = pair.key.trimEnd();
     for (let end = 1; end < key.length; end += 7) {
       assert.throws(() => parse(cert, key.slice(0, end)), {
-        fault: end < '-----BEGIN PRIVATE KEY-----'.length ? 'no_key' : 'malformed_key',
+        reason: end < '-----BEGIN PRIVATE KEY-----'.length ? 'no_key' : 'malformed_key',
       });
     }
   });
@@ -233,7 +233,7 @@ describe('a pair that is right', () => {
       const bundle = parse(cert, pair.key);
       assert.ok(bundle.cert.startsWith(pair.chain), bundle.cert);
       assert.deepEqual(
-        bundle.warnings.map(({ word }) => word),
+        bundle.warnings.map(({ reason }) => reason),
         ['chain_mended'],
       );
       assert.equal(bundle.serial, pair.serial.toLowerCase());
@@ -250,7 +250,7 @@ describe('a pair that is right', () => {
     const bundle = parse(other.cert + pair.cert + middle.pem, pair.key);
     assert.equal(bundle.cert, pair.chain + other.cert);
     assert.deepEqual(
-      bundle.warnings.map(({ word }) => word),
+      bundle.warnings.map(({ reason }) => reason),
       ['chain_mended', 'chain_strays'],
     );
   });
@@ -258,7 +258,7 @@ describe('a pair that is right', () => {
   test('for clients only is told as such', async () => {
     const client = await authority.issue({ dns: ['c.example'], usage: 'client' });
     assert.deepEqual(
-      parse(client.chain, client.key).warnings.map(({ word }) => word),
+      parse(client.chain, client.key).warnings.map(({ reason }) => reason),
       ['not_for_servers'],
     );
   });
@@ -278,7 +278,7 @@ describe('a pair that is right', () => {
     const bundle = parse(bare.chain, bare.key);
     assert.deepEqual([bundle.names, bundle.subject], ['', 'OU=unit, CN=bare']);
     assert.deepEqual(
-      bundle.warnings.map(({ word }) => word),
+      bundle.warnings.map(({ reason }) => reason),
       ['no_names'],
     );
   });

@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, type TestContext, test } from 'node:test';
-import { BundleError, type BundleFault } from '../../../src/identity/fault.ts';
+import { BundleError, type BundleReason } from '../../../src/identity/bundle-error.ts';
 import { type PairFiles, pairPaths, readPair } from '../../../src/identity/files.ts';
 import { createSecretVolume, type SecretVolume } from '../../support/secret-volume.ts';
 
@@ -106,7 +106,7 @@ describe('a pair', () => {
 
   test('without a key anywhere is told as such, and an empty file as empty by who parses it', () => {
     const { cert } = write(join(dir, 'certs'));
-    assert.throws(() => readPair({ cert, key: undefined }), { fault: 'no_key', message: /no --key is given/ });
+    assert.throws(() => readPair({ cert, key: undefined }), { reason: 'no_key', message: /no --key is given/ });
     writeFileSync(cert, '');
     assert.equal(readPair({ cert, key: undefined }).key.length, 0);
   });
@@ -153,7 +153,7 @@ describe('a pair that cannot be read', () => {
     writeFileSync(path, '');
     truncateSync(path, (1 << 20) + 1);
   };
-  const rows: readonly (readonly [what: string, prepare: Prepare, fault: BundleFault, says: RegExp])[] = [
+  const rows: readonly (readonly [what: string, prepare: Prepare, reason: BundleReason, says: RegExp])[] = [
     ['no certificate', ({ cert }) => rmSync(cert), 'missing', /tls\.crt does not exist$/],
     ['no key', ({ key }) => rmSync(key), 'missing', /tls\.key does not exist$/],
     ['no directory', ({ cert }) => rmSync(dirname(cert), { recursive: true }), 'missing', /tls\.crt does not exist$/],
@@ -204,15 +204,15 @@ describe('a pair that cannot be read', () => {
     ],
     ['more than 1 MiB', ({ cert }) => large(cert), 'unreadable', /tls\.crt is larger than 1 MiB/],
   ];
-  for (const [what, prepare, fault, says] of rows) {
-    test(`is told as ${fault}: ${what}`, () => {
+  for (const [what, prepare, reason, says] of rows) {
+    test(`is told as ${reason}: ${what}`, () => {
       const paths = write(join(dir, 'certs'));
       prepare(paths);
       assert.throws(
         () => readPair(paths),
         (error) => {
           assert.ok(error instanceof BundleError, String(error));
-          assert.equal(error.fault, fault);
+          assert.equal(error.reason, reason);
           assert.match(error.message, says);
           return true;
         },
@@ -222,9 +222,9 @@ describe('a pair that cannot be read', () => {
 
   test('is told as missing when the volume is still empty', async () => {
     const volume = await createSecretVolume(join(dir, 'volume'));
-    assert.throws(() => readPair(pathsIn(volume.dir)), { fault: 'missing' });
+    assert.throws(() => readPair(pathsIn(volume.dir)), { reason: 'missing' });
     await volume.write({ 'tls.crt': 'A' });
-    assert.throws(() => readPair(pathsIn(volume.dir)), { fault: 'missing', message: /tls\.key/ });
+    assert.throws(() => readPair(pathsIn(volume.dir)), { reason: 'missing', message: /tls\.key/ });
   });
 
   test('of exactly 1 MiB is read', () => {
@@ -263,7 +263,7 @@ describe('a swap in the midst of a read', () => {
     });
     assert.throws(
       () => readPair(pathsIn(volume.dir)),
-      (error) => error instanceof BundleError && ['changing', 'missing'].includes(error.fault),
+      (error) => error instanceof BundleError && ['changing', 'missing'].includes(error.reason),
     );
     assert.ok(reads <= 10, `${reads} reads`);
   });

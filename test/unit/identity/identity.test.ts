@@ -9,7 +9,7 @@ import { after, describe, test } from 'node:test';
 import { createSecureContext } from 'node:tls';
 import { createAuthority, type Issued } from '../../../certs/authority.ts';
 import { ConfigError } from '../../../src/errors.ts';
-import type { BundleFault } from '../../../src/identity/fault.ts';
+import type { BundleReason } from '../../../src/identity/bundle-error.ts';
 import { type Identity, openIdentity } from '../../../src/identity/identity.ts';
 import type { Served } from '../../../src/identity/pair.ts';
 import type { SharedTls } from '../../../src/identity/tls-options.ts';
@@ -38,7 +38,7 @@ let volumes = 0;
 type Told = {
   opened: Served[];
   reloaded: [string, string][];
-  refused: [BundleFault, string][];
+  refused: [BundleReason, string][];
   differs: boolean[];
   restored: number;
   aged: number;
@@ -71,7 +71,7 @@ async function open(content: Record<string, string>): Promise<Opened> {
       waiting: () => assert.fail('it does not wait'),
       opened: (served) => void told.opened.push(served),
       reloaded: (served, previous) => void told.reloaded.push([served.bundle.serial, previous.bundle.serial]),
-      refused: (_name, fault, message) => void told.refused.push([fault, message]),
+      refused: (_name, reason, message) => void told.refused.push([reason, message]),
       differs: (_name, differs) => void told.differs.push(differs),
       restored: () => void told.restored++,
       aged: () => void told.aged++,
@@ -196,12 +196,12 @@ describe('a changed pair', () => {
     const paths = { cert: join(dir, 'c.pem'), key: join(dir, 'k.pem') };
     writeFileSync(paths.cert, a.chain);
     writeFileSync(paths.key, a.key);
-    const refused: BundleFault[] = [];
+    const refused: BundleReason[] = [];
     const observer = {
       waiting() {},
       opened() {},
       reloaded() {},
-      refused: (_name: string, fault: BundleFault) => void refused.push(fault),
+      refused: (_name: string, reason: BundleReason) => void refused.push(reason),
       differs() {},
       restored: () => assert.fail(),
       aged: () => assert.fail(),
@@ -247,7 +247,7 @@ function replacing(name: string, how: (path: string) => void): Spoil {
 }
 
 describe('a pair that is wrong', () => {
-  const rows: readonly (readonly [what: string, spoil: Spoil, fault: BundleFault])[] = [
+  const rows: readonly (readonly [what: string, spoil: Spoil, reason: BundleReason])[] = [
     ['both files gone', writing({}), 'missing'],
     ['the key gone', writing({ 'tls.crt': b.chain }), 'missing'],
     ['the certificate gone', writing({ 'tls.key': b.key }), 'missing'],
@@ -289,8 +289,8 @@ describe('a pair that is wrong', () => {
     ['an expired pair', writing(filesOf(expired)), 'expired'],
     ['a pair that is not valid yet', writing(filesOf(early)), 'not_yet_valid'],
   ];
-  for (const [what, spoil, fault] of rows) {
-    test(`never replaces the old one, is told once as ${fault}, and is tried again: ${what}`, async () => {
+  for (const [what, spoil, reason] of rows) {
+    test(`never replaces the old one, is told once as ${reason}, and is tried again: ${what}`, async () => {
       const { identity, told, volume } = await open(filesOf(a));
       const { current } = identity;
       const heard: unknown[] = [];
@@ -298,7 +298,7 @@ describe('a pair that is wrong', () => {
       await spoil(volume);
       for (let look = 0; look < 3; look++) assert.equal(identity.reload(), false);
       assert.equal(identity.current, current);
-      assert.deepEqual([told.refused.map(([reason]) => reason), told.reloaded, heard], [[fault], [], []]);
+      assert.deepEqual([told.refused.map(([reason]) => reason), told.reloaded, heard], [[reason], [], []]);
       assert.equal(told.differs.at(-1), true);
 
       rmSync(volume.dir, { recursive: true, force: true });
@@ -313,7 +313,7 @@ describe('a pair that is wrong', () => {
     await volume.write(filesOf(weak));
     assert.equal(identity.reload(), false);
     assert.deepEqual(
-      told.refused.map(([fault]) => fault),
+      told.refused.map(([reason]) => reason),
       ['weak_key'],
     );
     assert.equal(identity.current.bundle.serial, serial(a));
@@ -321,20 +321,20 @@ describe('a pair that is wrong', () => {
 
   test('is told again for another reason, for another content, and after a good look', async () => {
     const { identity, told, volume } = await open(filesOf(a));
-    const faults = (): BundleFault[] => told.refused.map(([fault]) => fault);
+    const reasons = (): BundleReason[] => told.refused.map(([reason]) => reason);
     const look = async (content: Record<string, string>): Promise<void> => {
       await volume.write(content);
       identity.reload();
       identity.reload();
     };
     await look(files(b.chain, a.key));
-    assert.deepEqual(faults(), ['key_mismatch']);
+    assert.deepEqual(reasons(), ['key_mismatch']);
     await look(files('', ''));
-    assert.deepEqual(faults(), ['key_mismatch', 'empty']);
+    assert.deepEqual(reasons(), ['key_mismatch', 'empty']);
     await look(filesOf(a));
-    assert.deepEqual([faults().length, told.differs.at(-1)], [2, false]);
+    assert.deepEqual([reasons().length, told.differs.at(-1)], [2, false]);
     await look(files('', ''));
-    assert.deepEqual(faults(), ['key_mismatch', 'empty', 'empty']);
+    assert.deepEqual(reasons(), ['key_mismatch', 'empty', 'empty']);
   });
 
   test('with another content and the same reason is told again', async () => {
@@ -387,7 +387,7 @@ describe('the settings that all pairs share', () => {
   test('that do not fit are thrown, and nothing changes', async () => {
     const { identity } = await open(filesOf(a));
     const before = identity.tls;
-    assert.throws(() => identity.rebuild({ ...shared, ticketKeys: Buffer.alloc(1) }), { fault: 'rejected' });
+    assert.throws(() => identity.rebuild({ ...shared, ticketKeys: Buffer.alloc(1) }), { reason: 'rejected' });
     assert.deepEqual(identity.tls, before);
   });
 });
@@ -397,7 +397,7 @@ describe('waiting', () => {
     const volume = await newVolume({});
     const told: unknown[] = [];
     const observer = {
-      waiting: (_name: string, fault: BundleFault) => void told.push(fault),
+      waiting: (_name: string, reason: BundleReason) => void told.push(reason),
       opened: (served: Served) => void told.push(served.bundle.serial),
       reloaded: () => assert.fail(),
       refused: () => assert.fail(),

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { REJECTIONS } from '../../../src/errors.ts';
 import type { Protocol } from '../../../src/exchange.ts';
+import { describeMetrics } from '../../../src/observe/metric-table.ts';
 import { createMetrics, type Metrics } from '../../../src/observe/metrics.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
@@ -13,6 +14,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
   requests_in_flight: [],
   upstream_duration_seconds: [],
   failures_total: ['reason', 'side'],
+  internal_errors_total: [],
   connections_active: ['protocol'],
   connections_total: ['protocol'],
   connections_rejected_total: ['reason'],
@@ -62,7 +64,7 @@ function end(metrics: Metrics, ended: Ended, durationMs = 10): FakeExchange {
 }
 
 describe('the metrics', () => {
-  const described = createMetrics(BUILD).describe();
+  const described = describeMetrics();
 
   for (const { name, labels, help, type } of described) {
     test(`${name} is in the contract, with these labels, and has a sentence of help`, () => {
@@ -80,6 +82,15 @@ describe('the metrics', () => {
   test('are each there once', () => {
     assert.equal(new Set(described.map(({ name }) => name)).size, described.length);
     assert.ok(described.length >= 20);
+  });
+
+  test('are rendered as the table says, and no other under the prefix', async () => {
+    const text = await createMetrics(BUILD).text();
+    const rendered = [...text.matchAll(/^# TYPE (tls_sidecar_\S+) (\S+)$/gm)].map(
+      ([, name, type]) => `${name} ${type}`,
+    );
+    assert.deepEqual(rendered.sort(), described.map(({ name, type }) => `${name} ${type}`).sort());
+    for (const { name, help } of described) assert.ok(text.includes(`# HELP ${name} ${help}\n`), name);
   });
 
   test('come with those of the process and of Node, but not with the misnamed ones', async () => {

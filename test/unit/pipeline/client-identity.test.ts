@@ -2,12 +2,12 @@
 // was spelled.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { ClientIdentity, Peer } from '../../../src/clients/peer.ts';
+import type { CertificateFacts, ClientIdentity } from '../../../src/clients/certificate.ts';
 import { REJECTIONS } from '../../../src/errors.ts';
 import { certificateField, clientCertificate, clientIdentity } from '../../../src/pipeline/client-identity.ts';
 import { FakeExchange } from './fake-exchange.ts';
 
-const PEER: Peer = {
+const FACTS: CertificateFacts = {
   name: 'spiffe://td/a',
   subject: 'CN=web,OU=a\\"b',
   sha256: 'ab'.repeat(32),
@@ -17,9 +17,9 @@ const PEER: Peer = {
   uris: ['spiffe://td/a', 'https://x/?a=1;b'],
 };
 const FIELD = `Hash=${'ab'.repeat(32)};Subject="CN=web,OU=a\\"b";URI=spiffe://td/a;URI="https://x/?a=1;b";DNS=a.example;DNS=b.example`;
-const verified: ClientIdentity = { kind: 'verified', peer: PEER };
+const verified: ClientIdentity = { kind: 'verified', certificate: FACTS };
 
-describe('the verdict', () => {
+describe('the policy', () => {
   type Row = readonly [
     what: string,
     client: ClientIdentity | undefined,
@@ -28,7 +28,12 @@ describe('the verdict', () => {
   ];
   const rows: readonly Row[] = [
     ['a verified client that a rule names', verified, undefined, undefined],
-    ['a verified client that no rule names', { kind: 'verified', peer: { ...PEER } }, undefined, 'client_not_allowed'],
+    [
+      'a verified client that no rule names',
+      { kind: 'verified', certificate: { ...FACTS } },
+      undefined,
+      'client_not_allowed',
+    ],
     ['a client without a certificate', { kind: 'none' }, undefined, 'client_certificate_missing'],
     ['a connection where none was asked for', undefined, undefined, 'client_certificate_missing'],
     [
@@ -38,7 +43,7 @@ describe('the verdict', () => {
       'client_certificate_expired',
     ],
   ];
-  const admits = (peer: Peer): boolean => peer === PEER;
+  const admits = (certificate: CertificateFacts): boolean => certificate === FACTS;
   for (const [what, client, open, restricted] of rows) {
     test(`on ${what}`, () => {
       const exchange = new FakeExchange({ connection: { client } });
@@ -50,11 +55,11 @@ describe('the verdict', () => {
 });
 
 describe('X-Forwarded-Client-Cert', () => {
-  test('is written as Envoy writes it', () => assert.equal(certificateField(PEER), FIELD));
+  test('is written as Envoy writes it', () => assert.equal(certificateField(FACTS), FIELD));
 
   test('has no names where the certificate has none', () => {
-    const peer = { ...PEER, dns: [], uris: [], subject: '' };
-    assert.equal(certificateField(peer), `Hash=${PEER.sha256};Subject=""`);
+    const certificate = { ...FACTS, dns: [], uris: [], subject: '' };
+    assert.equal(certificateField(certificate), `Hash=${FACTS.sha256};Subject=""`);
   });
 
   const spellings = [

@@ -13,7 +13,7 @@ export type FakeRequest = {
   authority?: string;
   /** `:protocol` of HTTP/2. */
   connectProtocol?: string;
-  /** HTTP/2 knows before the gate whether there is a body. */
+  /** HTTP/2 knows before the request rules whether there is a body. */
   bodyLength?: number;
   headers?: RawHeaders;
   connection?: Partial<ClientConnection>;

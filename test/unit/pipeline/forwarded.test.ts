@@ -11,7 +11,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{1
 
 type Settled = FakeRequest & { host?: string };
 
-/** The exchange after the policy; its host and length as the gate would have settled them. */
+/** The exchange after the policy; its host and length as the request rules would have settled them. */
 function apply({ host = 'a.example', ...request }: Settled): FakeExchange {
   const exchange = new FakeExchange({ headers: ['Host', host], ...request });
   exchange.host = host;

@@ -19,7 +19,7 @@ function connect(changes: FakeRequest = {}): FakeExchange {
   });
 }
 
-describe('at the gate', () => {
+describe('the request rules', () => {
   test('a WebSocket passes, as an upgrade without a body', () => {
     const exchange = connect();
     assert.equal(requestRules.apply(exchange), undefined);

@@ -1,4 +1,4 @@
-// What `check` says of who may come in: how many connections fit, and where trust is wider than anybody can mean.
+// What `check` finds about clients before TLS: how many fit, and whether more addresses are trusted than anybody can mean.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkTrust } from '../../../../src/cli/checks/trust.ts';

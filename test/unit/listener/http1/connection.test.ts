@@ -2,7 +2,7 @@
 // of its callbacks ends it alone.
 import assert from 'node:assert/strict';
 import { describe, mock, test } from 'node:test';
-import type { ClientIdentity } from '../../../../src/clients/peer.ts';
+import type { ClientIdentity } from '../../../../src/clients/certificate.ts';
 import type { Carrier, Exchange } from '../../../../src/exchange.ts';
 import { Http1Connection } from '../../../../src/listener/http1/connection.ts';
 import { FakeCarrier, handlerOf } from './fake-handler.ts';
@@ -23,7 +23,7 @@ const CHUNKED = 'POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked
 const EXPECTS = 'POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n';
 const VERIFIED: ClientIdentity = {
   kind: 'verified',
-  peer: { name: 'spiffe://x/y' } as (ClientIdentity & { kind: 'verified' })['peer'],
+  certificate: { name: 'spiffe://x/y' } as (ClientIdentity & { kind: 'verified' })['certificate'],
 };
 
 type Options = {

@@ -1,13 +1,12 @@
-// A client certificate to who the client is: what it says of itself, and whether that counts. Pure. OpenSSL has verified
-// the chain; here its verdict is read, and the dates are looked at again, since a resumed session brings the verdict of
-// its first handshake along.
+// Who a client is by its certificate: what that says, and whether it counts. Pure. OpenSSL has verified the chain; here its
+// result is read, and the dates are looked at again, since a resumed session keeps the result of its first handshake.
 
 import type { X509Certificate } from 'node:crypto';
 import type { Reason } from '../errors.ts';
 
 /** What a verified certificate says; the same object for as long as its connection lives. */
-export type Peer = {
-  /** How the log calls it: the first URI that it names, else the subject. */
+export type CertificateFacts = {
+  /** The name in the log: the first URI, else the subject. */
   readonly name: string;
   /** As RFC 4514 writes it, most specific part first, in ASCII; '' where there is none. */
   readonly subject: string;
@@ -19,33 +18,33 @@ export type Peer = {
   readonly uris: readonly string[];
 };
 
-export type CertificateFault = Extract<Reason, `client_certificate_${string}`>;
+export type CertificateReason = Extract<Reason, `client_certificate_${string}`>;
 
-/** What the certificate of a connection came to, where one is asked for. */
+/** The client of a connection, where a certificate is asked for. */
 export type ClientIdentity =
-  | { readonly kind: 'verified'; readonly peer: Peer }
+  | { readonly kind: 'verified'; readonly certificate: CertificateFacts }
   | { readonly kind: 'none' }
-  | { readonly kind: 'refused'; readonly reason: CertificateFault };
+  | { readonly kind: 'refused'; readonly reason: CertificateReason };
 
 export type Presented = {
   /** Undefined: the client has none. */
   readonly certificate: X509Certificate | undefined;
-  /** OpenSSL's verdict as Node names it, `CERT_HAS_EXPIRED`; '' for a chain that is good. */
-  readonly verdict: string;
+  /** OpenSSL's result for the chain as Node names it, `CERT_HAS_EXPIRED`; '' for a chain that is good. */
+  readonly verifyError: string;
 };
 
 const NONE: ClientIdentity = { kind: 'none' };
 
-export function identify({ certificate, verdict }: Presented, now: Date): ClientIdentity {
+export function identify({ certificate, verifyError }: Presented, now: Date): ClientIdentity {
   // First: Node 20 calls a session without a certificate authorized when TLS 1.3 resumes it.
   if (certificate === undefined) return NONE;
-  if (verdict !== '') return { kind: 'refused', reason: faultOf(verdict) };
+  if (verifyError !== '') return { kind: 'refused', reason: reasonOf(verifyError) };
   if (new Date(certificate.validTo) <= now) return { kind: 'refused', reason: 'client_certificate_expired' };
   if (new Date(certificate.validFrom) > now) return { kind: 'refused', reason: 'client_certificate_not_yet_valid' };
-  return { kind: 'verified', peer: peerOf(certificate) };
+  return { kind: 'verified', certificate: factsOf(certificate) };
 }
 
-const FAULTS: Readonly<Record<string, CertificateFault>> = {
+const REASONS: Readonly<Record<string, CertificateReason>> = {
   CERT_HAS_EXPIRED: 'client_certificate_expired',
   CERT_NOT_YET_VALID: 'client_certificate_not_yet_valid',
   INVALID_PURPOSE: 'client_certificate_purpose',
@@ -59,12 +58,12 @@ const FAULTS: Readonly<Record<string, CertificateFault>> = {
   CERT_REJECTED: 'client_certificate_untrusted',
 };
 
-/** One of few words for a verdict of OpenSSL. */
-export function faultOf(verdict: string): CertificateFault {
-  return (Object.hasOwn(FAULTS, verdict) ? FAULTS[verdict] : undefined) ?? 'client_certificate_invalid';
+/** The one reason of a rejection for each of OpenSSL's verify errors. */
+export function reasonOf(verifyError: string): CertificateReason {
+  return (Object.hasOwn(REASONS, verifyError) ? REASONS[verifyError] : undefined) ?? 'client_certificate_invalid';
 }
 
-export function peerOf(certificate: X509Certificate): Peer {
+export function factsOf(certificate: X509Certificate): CertificateFacts {
   // The legacy object has each value as it is; the text of a subject would have to be taken apart again.
   const { CN, OU } = certificate.toLegacyObject().subject as unknown as Record<string, string | string[] | undefined>;
   const names = alternativeNames(certificate.subjectAltName ?? '');
@@ -97,17 +96,17 @@ function escapeByte(character: string): string {
     .replaceAll(/../g, (byte) => `\\${byte}`);
 }
 
-/** Names that could be read as another one, or as two, are no names. */
-const TREACHEROUS = /["\\,\p{Cc}]/u;
+/** Names that could be read as another one, or as two, do not count. */
+const AMBIGUOUS = /["\\,\p{Cc}]/u;
 
 function plain(values: string | readonly string[] | undefined): string[] {
-  return [values ?? []].flat().filter((value) => value !== '' && !TREACHEROUS.test(value));
+  return [values ?? []].flat().filter((value) => value !== '' && !AMBIGUOUS.test(value));
 }
 
 /**
  * Kind and value of each subject alternative name in Node's text of them. Since CVE-2021-44532 a value that holds a
  * quote, a comma or anything beyond printable ASCII is written as a JSON string: it is left out. Text of another form
- * ends the list: what cannot be read with certainty names nobody.
+ * ends the list: what cannot be read with certainty does not count.
  */
 function alternativeNames(text: string): [kind: string, value: string][] {
   const names: [string, string][] = [];

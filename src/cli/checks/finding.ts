@@ -1,0 +1,11 @@
+// What a check of the command `check` finds: what was looked at, how it is, and what to do about it. One line each.
+
+import type { Config } from '../../config/config.ts';
+
+export type Finding = {
+  readonly level: 'ok' | 'warning' | 'failed';
+  readonly text: string;
+};
+
+/** Throws only for a defect of ours; serves nothing and changes nothing. */
+export type Check = (config: Config) => readonly Finding[] | Promise<readonly Finding[]>;

@@ -1,0 +1,42 @@
+// The options of operation: how the sidecar stops, and how it is watched.
+
+import { option } from '../option.ts';
+import { parseAddressOrOff, parseDuration, parseWord } from '../parse.ts';
+
+export const OPERATION_OPTIONS = {
+  'drain-delay': option({
+    group: 'Stopping',
+    default: '0s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: 'On SIGTERM: not ready, but still serving and accepting, for this long; skipped if the app no longer accepts connections.',
+  }),
+  'drain-timeout': option({
+    group: 'Stopping',
+    default: '25s',
+    takes: 'DURATION',
+    parse: parseDuration,
+    help: 'Time from SIGTERM, including the delay, until whatever is left is cut.',
+  }),
+  admin: option({
+    group: 'Observing',
+    default: ':9901',
+    takes: '[HOST]:PORT|off',
+    parse: parseAddressOrOff,
+    help: 'Address of health, readiness and metrics, over plain HTTP.',
+  }),
+  'access-log': option({
+    group: 'Observing',
+    default: 'all',
+    takes: 'all|errors|off',
+    parse: parseWord('all', 'errors', 'off'),
+    help: 'Which requests are logged.',
+  }),
+  'log-level': option({
+    group: 'Observing',
+    default: 'info',
+    takes: 'LEVEL',
+    parse: parseWord('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    help: 'Minimum log level; for people, pipe into pino-pretty.',
+  }),
+};

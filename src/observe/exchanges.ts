@@ -1,0 +1,46 @@
+// Exchanges in log and metrics, and defects of ours, whether or not a request was in flight.
+
+import type { Clock, Exchange } from '../exchange.ts';
+import type { Observer } from '../pipeline/pipeline.ts';
+import { accessLine } from './access-line.ts';
+import type { Log } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export type ExchangeObservation = {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Read for each exchange: a reload may change it. */
+  readonly settings: { readonly accessLog: 'all' | 'errors' | 'off' };
+  readonly clock: Clock;
+  /** What becomes of requests without TLS. */
+  readonly plaintext: 'reject' | 'redirect' | 'forward';
+};
+
+export function observeExchanges({ log, metrics, settings, clock, plaintext }: ExchangeObservation): Observer {
+  return {
+    started: () => metrics.exchangeStarted(),
+    finished(exchange) {
+      const durationMs = clock() - exchange.startedMs;
+      const { rejection, status, connection } = exchange;
+      metrics.exchangeFinished(exchange, durationMs);
+      if (connection.tls === undefined)
+        metrics.plaintext_requests_total.inc({ action: plaintextAction(plaintext, exchange) });
+      const { reason } = rejection ?? {};
+      if (reason === 'client_not_allowed' || reason === 'client_certificate_missing')
+        metrics.client_certificates_rejected_total.inc({ reason });
+      const { accessLog } = settings;
+      if (accessLog === 'off') return;
+      const failed = rejection !== undefined || status >= 500;
+      if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
+    },
+    internalError(exchange, error) {
+      metrics.internal_errors_total.inc();
+      log.error({ err: error, requestId: exchange?.requestId }, 'internal error');
+    },
+  };
+}
+
+function plaintextAction(mode: ExchangeObservation['plaintext'], { rejection }: Exchange): string {
+  if (mode === 'forward') return 'forward';
+  return rejection?.reason === 'plaintext_redirect' ? 'redirect' : 'reject';
+}

@@ -1,0 +1,37 @@
+// What stands beside the path of an exchange: the state of the process, the health of the app, and the admin server that
+// tells of both. It decides nothing itself.
+
+import { type Admin, createAdmin } from '../admin/admin.ts';
+import { type AppHealth, createAppHealth } from '../admin/health.ts';
+import type { Config } from '../config/config.ts';
+import type { Clock } from '../exchange.ts';
+import { upstreamName } from '../forward/upstream.ts';
+import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Log } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Certificates } from './certificates.ts';
+
+export type Operation = { readonly lifecycle: Lifecycle; readonly health: AppHealth; readonly admin: Admin };
+
+export type OperationOptions = {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly now: () => Date;
+  readonly certificates: Certificates;
+};
+
+/** The admin server does not listen yet. */
+export function createOperation(config: Config, options: OperationOptions): Operation {
+  const { log, metrics, version, clock, now, certificates } = options;
+  const { identity, clients } = certificates;
+  const lifecycle = createLifecycle((state) => {
+    metrics.draining.set(state === 'draining' ? 1 : 0);
+    log.info({ state }, 'state');
+  });
+  const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
+  const upstream = upstreamName(config.upstream);
+  const about = { version, now, upstream, pairs: identity.pairs, trust: clients.shared };
+  return { lifecycle, health, admin: createAdmin({ state: () => lifecycle.state, app: health, metrics, about }) };
+}

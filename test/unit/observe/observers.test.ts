@@ -1,0 +1,62 @@
+// What the observers write of texts that a client chose, and of a defect of ours.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { observeConnections } from '../../../src/observe/connections.ts';
+import { observeExchanges } from '../../../src/observe/exchanges.ts';
+import { boundedError, type Log } from '../../../src/observe/log.ts';
+import { createMetrics } from '../../../src/observe/metrics.ts';
+import { FakeExchange } from '../pipeline/fake-exchange.ts';
+
+function observed() {
+  const lines: Record<string, unknown>[] = [];
+  const write = (facts: object, msg: string): void => void lines.push({ ...facts, msg });
+  const log = { info: write, warn: write, error: write } as unknown as Log;
+  const metrics = createMetrics({ version: '', node: '', openssl: '' });
+  return { lines, log, metrics };
+}
+
+test('a defect is logged and counted, whether or not a request was in flight', async () => {
+  const { lines, log, metrics } = observed();
+  const observer = observeExchanges({
+    log,
+    metrics,
+    settings: { accessLog: 'all' },
+    clock: () => 0,
+    plaintext: 'reject',
+  });
+  const exchange = new FakeExchange({});
+  exchange.requestId = 'abc';
+  observer.internalError(exchange, new Error('one'));
+  observer.internalError(undefined, new Error('two'));
+  assert.deepEqual(
+    lines.map(({ msg, requestId }) => [msg, requestId]),
+    [
+      ['internal error', 'abc'],
+      ['internal error', undefined],
+    ],
+  );
+  assert.match(await metrics.text(), /^tls_sidecar_internal_errors_total 2$/m);
+});
+
+test('an error in the log is its text at a bounded length, without the objects that hang on it', () => {
+  const error = Object.assign(new Error('m'.repeat(100_000)), {
+    code: 'EX',
+    errno: -2,
+    rawPacket: Buffer.alloc(50_000),
+  });
+  const { message, stack, code, errno, rawPacket, type } = boundedError(error) as Record<string, unknown>;
+  assert.equal(String(message).length, 4097);
+  assert.equal(String(stack).length, 4097);
+  assert.deepEqual([type, code, errno, rawPacket], ['Error', 'EX', -2, undefined]);
+  assert.equal(String(boundedError('t'.repeat(100_000))).length, 4097);
+});
+
+test('the subject of a refused certificate and the detail of an HTTP/2 session are cut', () => {
+  const { lines, log, metrics } = observed();
+  const observer = observeConnections(log, metrics, () => 0);
+  const long = 'x'.repeat(8000);
+  observer.clientRefused({ reason: 'client_certificate_invalid', subject: long, verifyError: long }, '192.0.2.7');
+  observer.sessionFailed('bad_preface' as never, long, '192.0.2.7');
+  for (const line of lines) assert.ok(JSON.stringify(line).length < 2000, String(line.msg));
+  assert.equal(lines.length, 2);
+});
