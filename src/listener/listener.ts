@@ -13,7 +13,7 @@ import { type Accepted, type HandshakeObserver, Handshakes } from './accept/hand
 import { PendingConnection } from './accept/pending-connection.ts';
 import { Connections } from './connections.ts';
 import { Http1Connection, type Http1Options } from './http1/connection.ts';
-import { Http2Connection, type Http2Options, http2Options, type SessionFault } from './http2/connection.ts';
+import { Http2Connection, type Http2Options, type SessionFault } from './http2/connection.ts';
 import type { Limits } from './limits.ts';
 
 export interface ListenerObserver extends HandshakeObserver {
@@ -61,7 +61,6 @@ export function createListener(options: ListenerOptions): Listener {
   const connections = new Connections({ clock, deadlines: options.deadlines, maxAgeMs: limits.maxConnectionAgeMs });
   const http1: Http1Options = { handler, limits, connections, clock };
   const http2: Http2Options = { ...http1, sessionFailed: observer.sessionFailed };
-  const settings = http2Options(limits.maxHeaderBytes, limits.maxFields);
   const handshakes = new Handshakes({
     tls: options.tls,
     http2: options.http2,
@@ -69,7 +68,7 @@ export function createListener(options: ListenerOptions): Listener {
     clientCertificates: options.clientCertificates,
     observer,
     accepted({ socket, protocol, ...client }: Accepted) {
-      if (protocol === 'h2') new Http2Connection(socket as TLSSocket, client, http2, settings);
+      if (protocol === 'h2') new Http2Connection(socket as TLSSocket, client, http2);
       else new Http1Connection(socket, client, http1);
       observer.connected(protocol);
     },

@@ -71,7 +71,7 @@ function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
     'Date',
     now.toUTCString(),
     'Proxy-Status',
-    `tls-sidecar; error=${rejection.error}; details=${rejection.reason}`,
+    `tls-sidecar; error=${rejection.error}; details="${rejection.reason}"`,
   ];
   if (exchange.grpc) {
     exchange.answer(200, 'OK', [...grpcFailure(rejection), ...common], 0);

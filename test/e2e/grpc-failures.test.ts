@@ -60,7 +60,7 @@ test('the app is down: UNAVAILABLE in one HEADERS frame, with our word; the log 
   const { code, details, trailing } = await client.unary('Empty', Buffer.alloc(0));
   assert.equal(code, status.UNAVAILABLE);
   assert.match(details, /^upstream_refused: The app does not accept connections\./);
-  assert.match(String(trailing.get('proxy-status')[0]), /error=connection_refused; details=upstream_refused/);
+  assert.match(String(trailing.get('proxy-status')[0]), /error=connection_refused; details="upstream_refused"/);
   const line = await logged('/test.Interop/Empty');
   assert.equal(line.status, 502);
   assert.equal(line.reason, 'upstream_refused');

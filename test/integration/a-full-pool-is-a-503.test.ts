@@ -1,5 +1,5 @@
 // All connections to the app are busy: exchanges wait for one, in order, and get a 503 after the connect time-out. One whose
-// client has left while it waited never reaches the app; and the cap holds while upgrades come and go.
+// client has left while it waited never reaches the app; and tunnels count.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -57,7 +57,7 @@ for (const forwarder of forwarders) {
       client.send(get('/waits-in-vain'));
       const answer = await client.readResponse();
       assert.equal(answer.status, 503);
-      assert.match(answer.headText, /error=connection_limit_reached; details=upstream_busy/);
+      assert.match(answer.headText, /error=connection_limit_reached; details="upstream_busy"/);
       assert.ok(performance.now() - started >= 995);
       holding.release();
       assert.equal((await holding.client.readResponse()).status, 200);
@@ -90,17 +90,24 @@ for (const forwarder of forwarders) {
       assert.doesNotMatch(all, /\/gone/);
     });
 
-    test('an upgrade does not make room for one more', async () => {
+    test('an upgrade waits as a request does, and holds its connection until it is closed', async () => {
       const holding = await hold(impatient);
-      const waiting = await impatient.connect();
-      waiting.send(get('/waits-behind-an-upgrade'));
       const upgraded = await impatient.connect();
       upgraded.send(get('/switch', 'Connection: Upgrade', 'Upgrade: x'));
+      // Whichever forwarder carries requests, tunnels are carried by wire, whose one connection they share with nobody.
+      if (forwarder === 'wire') holding.release();
       assert.equal((await upgraded.readResponse()).status, 101);
+      const waiting = await impatient.connect();
+      waiting.send(get('/switch', 'Connection: Upgrade', 'Upgrade: x'));
       const answer = await waiting.readResponse();
-      assert.equal(answer.status, 503, 'served while the only connection was busy');
-      holding.release();
+      assert.equal(answer.status, 503, 'a second connection beside the tunnel');
+      assert.match(answer.headText, /details="upstream_busy"/);
+      if (forwarder !== 'wire') holding.release();
       upgraded.destroy();
+      const later = await impatient.connect();
+      later.send(get('/switch', 'Connection: Upgrade', 'Upgrade: x'));
+      assert.equal((await later.readResponse()).status, 101);
+      later.destroy();
     });
   });
 }

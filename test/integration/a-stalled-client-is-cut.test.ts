@@ -25,7 +25,7 @@ for (const forwarder of forwarders) {
       client.send(`POST / HTTP/1.1\r\nHost: app.test\r\n${rest}`);
       const answer = await client.readResponse();
       assert.equal(answer.status, 408);
-      assert.match(answer.headText, /details=client_timeout[\s\S]*Connection: close/);
+      assert.match(answer.headText, /details="client_timeout"[\s\S]*Connection: close/);
       await app.connections[0]?.waitForClose();
       await client.closed;
       await lane.close();

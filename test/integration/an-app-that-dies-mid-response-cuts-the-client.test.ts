@@ -116,7 +116,10 @@ for (const forwarder of forwarders) {
       client.send(get());
       const answer = await client.readResponse();
       assert.equal(answer.status, 502);
-      assert.match(answer.headText, /Proxy-Status: tls-sidecar; error=connection_terminated; details=upstream_closed/);
+      assert.match(
+        answer.headText,
+        /Proxy-Status: tls-sidecar; error=connection_terminated; details="upstream_closed"/,
+      );
     }
     assert.equal(
       (await readMetrics(sidecar)).sum('failures_total', { reason: 'upstream_closed', side: 'upstream' }),

@@ -23,7 +23,7 @@ for (const forwarder of forwarders) {
     client.send(EXPECTS);
     const answer = await client.readResponse();
     assert.equal(answer.status, 504);
-    assert.match(answer.headText, /details=upstream_timeout/);
+    assert.match(answer.headText, /details="upstream_timeout"/);
     await app.connections[0]?.waitForClose();
     await client.closed;
     assert.deepEqual(lane.defects, []);

@@ -67,7 +67,7 @@ for (const [what, bytes] of [
     const answer = await client.readResponse();
     assert.equal(answer.status, 400);
     assert.match(answer.body.toString(), /HTTPS only/);
-    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /details=plaintext/);
+    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /details="plaintext"/);
     assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
     await client.closed;
     assert.deepEqual(seen, []);

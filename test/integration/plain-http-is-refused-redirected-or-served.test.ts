@@ -35,7 +35,7 @@ const get = (target: string, host = 'localhost:8080', more = ''): string =>
   `GET ${target} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
 
 function reasonOf({ headers }: RawResponse): string {
-  return /details=(\w+)/.exec(valuesOf(headers, 'proxy-status')[0] ?? '')?.[1] ?? '';
+  return /details="(\w+)"/.exec(valuesOf(headers, 'proxy-status')[0] ?? '')?.[1] ?? '';
 }
 
 describe('--plaintext redirect', () => {

@@ -28,7 +28,7 @@ for (const forwarder of forwarders) {
     const refused = await client.readResponse();
     assert.equal(refused.status, 502);
     assert.deepEqual(valuesOf(refused.headers, 'proxy-status'), [
-      'tls-sidecar; error=connection_refused; details=upstream_refused',
+      'tls-sidecar; error=connection_refused; details="upstream_refused"',
     ]);
     assert.match(valuesOf(refused.headers, 'content-type')[0] ?? '', /^text\/plain/);
     assert.deepEqual(valuesOf(refused.headers, 'connection'), []);
@@ -87,7 +87,7 @@ for (const forwarder of forwarders) {
     client.send(get);
     const answer = await client.readResponse({ deadlineMs: 15_000 });
     assert.equal(answer.status, 502);
-    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /error=dns_error; details=upstream_unresolved/);
+    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /error=dns_error; details="upstream_unresolved"/);
     client.end();
     await client.closed;
     await endsWell(sidecar);

@@ -47,7 +47,7 @@ describe('--header-timeout', { concurrency: 3 }, () => {
     client.send('GET / HTTP/1.1\r\nHost: local');
     await assertAtLimit('the 408', started, client.waitFor('HTTP/1.1 408'));
     const answer = await client.readResponse();
-    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /^tls-sidecar; .*details=header_timeout/);
+    assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /^tls-sidecar; .*details="header_timeout"/);
     assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
     assert.match(answer.body.toString(), /--header-timeout/);
     await client.closed;
@@ -151,7 +151,7 @@ for (const forwarder of forwarders) {
       });
       await assertAtLimit('the 408', started, client.waitFor('HTTP/1.1 408'));
       const answer = await client.readResponse();
-      assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /details=client_timeout/);
+      assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /details="client_timeout"/);
       await client.closed;
       await eventually(() => left, { what: "the end of the app's request" });
       await assertTimeout(sidecar, 'client_timeout');

@@ -20,7 +20,7 @@ function refused(
   details: string,
   differs?: ExchangeRow['differs'],
 ): ExchangeRow {
-  const client = new RegExp(`HTTP/1\\.1 502 [\\s\\S]*; details=(?:${details})\\r\\n`);
+  const client = new RegExp(`HTTP/1\\.1 502 [\\s\\S]*; details="(?:${details})"\\r\\n`);
   return { name, send: GET, app, want: { status: 502, client }, ...(differs && { differs }) };
 }
 
@@ -43,14 +43,14 @@ const GONE: ExchangeRow[] = [
     send: GET,
     down: true,
     app: OK,
-    want: { status: 502, client: /details=upstream_refused/, app: 'nothing' },
+    want: { status: 502, client: /details="upstream_refused"/, app: 'nothing' },
   },
   {
     name: 'an app that refuses the connection of a POST',
     send: request('POST /', ['Content-Length: 2'], 'hi'),
     down: true,
     app: OK,
-    want: { status: 502, client: /details=upstream_(?:refused|closed)/, app: 'nothing' },
+    want: { status: 502, client: /details="upstream_(?:refused|closed)"/, app: 'nothing' },
     differs: ['notices-later'],
   },
   refused('an app that closes instead of answering', thenEnds(''), 'upstream_closed'),
@@ -65,14 +65,14 @@ const GONE: ExchangeRow[] = [
     name: 'an app that closes on a POST',
     send: request('POST /', ['Content-Length: 2'], 'hi'),
     app: thenEnds(''),
-    want: { status: 502, client: /details=upstream_closed/ },
+    want: { status: 502, client: /details="upstream_closed"/ },
   },
   {
     name: 'an app that closes on a HEAD',
     send: request('HEAD /'),
     head: true,
     app: thenEnds(''),
-    want: { status: 502, client: /details=upstream_closed/ },
+    want: { status: 502, client: /details="upstream_closed"/ },
   },
   cut(
     'an app that closes in a body of known length',

@@ -1,34 +1,24 @@
-// One HTTP/2 connection: streams in, exchanges out. Sets the limits that Node leaves open, keeps the deadlines, drains
-// with GOAWAY. What the pseudo fields say becomes the exchange's method, target and authority; every judgement on them
-// is the pipeline's.
+// One HTTP/2 connection of a client: streams in, exchanges out. Keeps the deadlines, looks whether the client is still
+// there, and ends it with GOAWAY. What the pseudo fields say becomes the exchange's method, target and authority; every
+// judgement on them is the pipeline's.
 
-import type { EventEmitter } from 'node:events';
-import {
-  constants,
-  performServerHandshake,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-  type ServerOptions,
-} from 'node:http2';
-import type { TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/certificate.ts';
-import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
+import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { guarded } from '../../net/guard.ts';
-import { Bucket, type Budget } from '../../net/token-bucket.ts';
+import { Code } from '../../http/h2/frames.ts';
+import { H2Session } from '../../http/h2/session.ts';
+import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
+import type { Field } from '../../http/hpack/field.ts';
 import type { OpenConnection } from '../connections.ts';
 import type { ClientFacts, Http1Options } from '../http1/connection.ts';
+import { DEPARTURE_MARK, Departure } from './departure.ts';
 import { Http2Exchange } from './exchange.ts';
-import { areTrailers, NO_REQUEST, readRequest } from './request.ts';
-
-export const MAX_STREAMS = 128;
-/** Bytes that a client may send on one stream, and on all, before the app takes them. */
-const STREAM_WINDOW = 1 << 20;
-const SESSION_WINDOW = 4 << 20;
-/** Requests that the client resets before their answer (CVE-2023-44487), and pings. */
-const MAX_RESETS: Budget = { burst: 500, perSecond: 100 };
-const MAX_PINGS: Budget = { burst: 1000, perSecond: 100 };
+import { Floods } from './floods.ts';
+import { Probe } from './probe.ts';
+import { isFault, NO_REQUEST, readRequest, readTrailers } from './request.ts';
+import { MAX_STREAMS, SETTINGS_TIMEOUT_MS, sessionOptions } from './session-options.ts';
 
 /** Why a session was ended that its client would have gone on with. */
 export type SessionFault = 'protocol_error' | 'flood';
@@ -38,106 +28,87 @@ export type Http2Options = Http1Options & {
   readonly sessionFailed: (fault: SessionFault, code: string, remoteAddress: string) => void;
 };
 
-/** Limits of a session; the names and the defaults that they replace are Node's. */
-export function http2Options(maxHeaderBytes: number, maxFields: number): ServerOptions {
-  return {
-    settings: {
-      maxConcurrentStreams: MAX_STREAMS,
-      initialWindowSize: STREAM_WINDOW,
-      // Here every field counts 32 bytes more (RFC 9113 section 6.5.2). Node resets above it, so our 431 comes first.
-      maxHeaderListSize: maxHeaderBytes + 32 * maxFields,
-      enablePush: false,
-      // WebSockets (RFC 8441); browsers use a connection of HTTP/1.1 for them otherwise.
-      enableConnectProtocol: true,
-    },
-    // Above our own cap, cookie crumbs and pseudo fields included: our 431 is clearer than Node's reset.
-    maxHeaderListPairs: maxFields * 4,
-    maxSessionMemory: 32,
-    maxSendHeaderBlockLength: 1 << 20,
-    maxOutstandingPings: 10,
-    maxSettings: 32,
-    ...{ maxSessionInvalidFrames: 100, maxSessionRejectedStreams: 100, streamResetBurst: 1000, streamResetRate: 100 },
-  } as ServerOptions;
-}
-
-export class Http2Connection implements ClientConnection, OpenConnection {
+const NEVER = Number.POSITIVE_INFINITY;
+export class Http2Connection implements ClientConnection, OpenConnection, SessionOwner {
   readonly protocol = 'h2';
   readonly scheme = 'https';
   readonly remoteAddress: string;
   readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly client: ClientIdentity | undefined;
-  readonly #socket: TLSSocket;
+  readonly #socket: Duplex;
   readonly #options: Http2Options;
-  readonly #session: ServerHttp2Session;
+  readonly #session: H2Session;
+  readonly #floods: Floods;
+  readonly #departure: Departure;
   readonly #exchanges = new Set<Http2Exchange>();
-  readonly #resets: Bucket;
-  readonly #pings: Bucket;
-  #idleDeadlineMs: number;
-  #probeMs = 0;
-  /** A ping was sent, and nothing has come from the client since. */
-  #unheard = false;
-  #failed = false;
+  /** Each is when something has to have come, or NEVER. */
+  #idleMs: number;
+  #headMs = NEVER;
+  #settingsMs: number;
+  readonly #probe: Probe;
+  /** When the socket has taken something. */
+  #takenMs = 0;
 
-  constructor(socket: TLSSocket, facts: ClientFacts, options: Http2Options, settings: ServerOptions) {
+  constructor(socket: Duplex, facts: ClientFacts, options: Http2Options) {
     this.#socket = socket;
     this.#options = options;
     this.remoteAddress = facts.remoteAddress;
     this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
     this.client = facts.client;
-    // Node tells nothing of a request before its head is complete: a session has that long to get to its first one.
-    this.#idleDeadlineMs = options.clock() + Math.min(options.limits.headerTimeoutMs, options.limits.idleTimeoutMs);
-    this.#resets = new Bucket(MAX_RESETS, options.clock);
-    this.#pings = new Bucket(MAX_PINGS, options.clock);
+    const { clock, limits } = options;
+    this.#floods = new Floods(clock);
+    this.#idleMs = clock() + Math.min(limits.headerTimeoutMs, limits.idleTimeoutMs);
+    this.#settingsMs = clock() + SETTINGS_TIMEOUT_MS;
+    this.#session = new H2Session(socket, this, sessionOptions(limits));
+    this.#departure = new Departure(socket, this.#session, {
+      clock,
+      lingerMs: limits.lingerMs,
+      inFlight: () => this.#exchanges.size,
+    });
+    this.#probe = new Probe(limits.clientTimeoutMs / 2, this.#session.out.writer);
     options.connections.add(this);
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    // A client that ends its direction has left.
+    socket.on('end', () => socket.destroy());
     socket.on('error', ignoreError);
-    socket.on('close', () => options.connections.delete(this));
-    this.#session = performServerHandshake(socket, settings);
-    this.#listen(this.#session);
+    socket.on('close', () => this.#closed());
+    socket.resume();
+    if (options.connections.draining) this.drain();
   }
 
-  #listen(session: ServerHttp2Session): void {
-    const on = <A extends unknown[]>(event: string, run: (...args: A) => void): void => {
-      (session as EventEmitter).on(event, guarded(this, run));
-    };
-    on('error', (error: Error) => {
-      const fault = faultOf(error);
-      if (fault !== undefined) this.#tell(fault, error.message);
-      this.#socket.destroy();
-    });
-    on('ping', () => void (this.#pings.take() || this.#flooded('pings')));
-    on('frameError', () => this.#socket.destroy());
-    // A client that says GOAWAY, or that was told it, must not hold the socket (CVE-2026-48937).
-    on('close', () => this.#socket.destroySoon());
-    on('connect', () => session.setLocalWindowSize(SESSION_WINDOW));
-    // The raw list is the fourth argument since Node 9; its types know three.
-    on('stream', (stream: ServerHttp2Stream, _headers: unknown, flags: number, raw: RawHeaders) =>
-      this.#begin(stream, flags, raw),
-    );
+  /** Bytes of requests that wait for the app. */
+  get heldBytes(): number {
+    return this.#session.heldBytes;
   }
 
   // ---- OpenConnection
 
   get deadlineMs(): number {
-    if (this.#exchanges.size === 0) return this.#idleDeadlineMs;
-    let least = this.#probeMs;
-    for (const { deadlineMs } of this.#exchanges) if (deadlineMs < least) least = deadlineMs;
+    const { deadlineMs, closing, begun } = this.#departure;
+    if (closing) return deadlineMs;
+    let least = Math.min(this.#headMs, this.#settingsMs, deadlineMs);
+    if (this.#exchanges.size === 0) return begun ? least : Math.min(least, this.#idleMs);
+    least = Math.min(least, this.#probe.deadlineMs);
+    for (const exchange of this.#exchanges) if (exchange.deadlineMs < least) least = exchange.deadlineMs;
     return least;
   }
 
   expire(): void {
     const nowMs = this.#options.clock();
-    if (this.#exchanges.size === 0) return this.drain();
-    for (const exchange of [...this.#exchanges]) if (exchange.deadlineMs <= nowMs) exchange.expire();
-    if (this.#probeMs <= nowMs) this.#probe(nowMs);
+    if (this.#departure.deadlineMs <= nowMs) this.#departure.expire();
+    if (this.#departure.closing) return;
+    if (this.#settingsMs <= nowMs) return this.#session.fail(Code.settingsTimeout, 'SETTINGS were not acknowledged');
+    if (this.#headMs <= nowMs) return this.#session.fail(Code.enhanceYourCalm, 'a header block that never ends');
+    if (this.#exchanges.size === 0) return void (this.#idleMs <= nowMs && this.drain());
+    for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire();
+    if (this.#probe.deadlineMs <= nowMs && !this.#probe.expire(nowMs)) this.destroy();
   }
 
-  /** GOAWAY; what is in flight finishes, and then the connection closes. */
+  /** What is in flight finishes, and then the connection closes. */
   drain(): void {
-    this.#idleDeadlineMs = this.#options.clock() + this.#options.limits.lingerMs;
-    if (!this.#session.closed) this.#session.close();
-    else if (this.#exchanges.size === 0) this.destroy();
+    this.#departure.begin();
   }
 
   retire(): void {
@@ -146,109 +117,132 @@ export class Http2Connection implements ClientConnection, OpenConnection {
 
   revoke(): void {
     if (this.client === undefined || this.client.kind === 'none') return;
-    for (const exchange of [...this.#exchanges]) exchange.revoke();
     this.retire();
+    for (const exchange of this.#exchanges) if (exchange.connectProtocol !== undefined) exchange.cut();
   }
 
   destroy(): void {
-    this.#session.destroy();
     this.#socket.destroy();
   }
 
+  /** A defect of ours ends this connection, and nothing else. */
   crashed(error: unknown): void {
     this.#options.handler.crashed(undefined, error);
     this.destroy();
   }
 
-  // ---- for its exchanges
-
-  /** A callback of its stream has thrown: the exchange is failed, and the connection ends after the others. */
+  /** A defect on behalf of one exchange ends that; what it has left behind here, nobody knows, so the connection goes, too. */
   exchangeCrashed(exchange: Http2Exchange, error: unknown): void {
     crashExchange(exchange, error, this.#options.handler);
     this.retire();
   }
 
+  // ---- for its exchanges
+
   clientDeadline(): number {
     return this.#options.clock() + this.#options.limits.clientTimeoutMs;
   }
 
-  /** The client has sent or taken something. */
-  heard(): void {
-    this.#unheard = false;
+  /** Until when the socket has to take something more. */
+  socketDeadline(): number {
+    return this.#takenMs + this.#options.limits.clientTimeoutMs;
   }
 
-  acceptsTrailers(trailers: RawHeaders): boolean {
-    return areTrailers(trailers, this.#options.limits);
+  readTrailers(fields: readonly Field[], overflowed: boolean): RawHeaders | undefined {
+    return readTrailers(fields, overflowed, this.#options.limits);
   }
 
   fail(exchange: Http2Exchange, rejection: Rejection): void {
     this.#options.handler.fail(exchange, rejection);
   }
 
+  faulted(): void {
+    this.#session.spend(Cost.reset, 'resets');
+  }
+
   finished(exchange: Http2Exchange): void {
     const { clock, limits, handler } = this.#options;
     this.#exchanges.delete(exchange);
-    this.#idleDeadlineMs = clock() + (this.#session.closed ? limits.lingerMs : limits.idleTimeoutMs);
+    if (this.#exchanges.size === 0) this.#idleMs = clock() + limits.idleTimeoutMs;
     handler.finished(exchange);
-    if (!exchange.answered && exchange.rejection?.reason === 'client_gone' && !this.#resets.take()) {
-      this.#flooded('resets');
+    this.#departure.closeIfDone();
+  }
+
+  // ---- SessionOwner
+
+  opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void {
+    const { clock, handler, limits } = this.#options;
+    if (this.#exchanges.size >= MAX_STREAMS) return this.#refuse(id);
+    const request = readRequest(fields, overflowed, ended, limits);
+    const fault = isFault(request) ? request : undefined;
+    const known = isFault(request) ? NO_REQUEST : request;
+    const nowMs = clock();
+    const stream = this.#session.open(id);
+    stream.remoteEnded = ended;
+    stream.urgency = known.urgency;
+    const exchange = new Http2Exchange(this, stream, nowMs, known);
+    stream.attach(exchange);
+    if (this.#exchanges.size === 0) this.#probe.start(nowMs);
+    this.#exchanges.add(exchange);
+    if (fault === undefined) return handler.handle(exchange);
+    exchange.broken = fault.broken;
+    handler.refuse(exchange, REJECTIONS[fault.reason]);
+  }
+
+  /** RFC 9113 section 5.1.2; a client may repeat it elsewhere or later. */
+  #refuse(id: number): void {
+    this.#session.refuse(id, Code.refusedStream);
+    if (this.#settingsMs === NEVER || !this.#floods.early()) this.faulted();
+  }
+
+  acknowledged(): void {
+    this.#settingsMs = NEVER;
+  }
+
+  pong(mark: number): void {
+    if (mark === DEPARTURE_MARK) this.#departure.heard();
+  }
+
+  goaway(): void {
+    this.#departure.clientLeaves();
+  }
+
+  spend(cost: Cost): boolean {
+    return this.#floods.spend(cost);
+  }
+
+  failed(code: Code, words: string): void {
+    this.#options.sessionFailed(code === Code.enhanceYourCalm ? 'flood' : 'protocol_error', words, this.remoteAddress);
+    this.#departure.close();
+  }
+
+  written(): void {
+    this.#takenMs = this.#options.clock();
+  }
+
+  // ---- reading
+
+  #read(chunk: Buffer): void {
+    this.#probe.heard();
+    try {
+      this.#session.read(chunk);
+    } catch (error) {
+      this.crashed(error);
+    }
+    if (!this.#session.waiting) this.#headMs = NEVER;
+    else if (this.#headMs === NEVER) this.#headMs = this.#options.clock() + this.#options.limits.headerTimeoutMs;
+  }
+
+  // ---- ends
+
+  #closed(): void {
+    this.#options.connections.delete(this);
+    try {
+      this.#session.lose(Code.cancel);
+    } catch (error) {
+      this.crashed(error);
     }
   }
-
-  #begin(stream: ServerHttp2Stream, flags: number, raw: RawHeaders): void {
-    const { clock, handler, limits } = this.#options;
-    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-    const request = readRequest(raw, ended, limits);
-    const unreadable = typeof request === 'string';
-    const nowMs = clock();
-    const exchange = new Http2Exchange(this, stream, nowMs, unreadable ? NO_REQUEST : request);
-    if (this.#exchanges.size === 0) this.#nextProbe(nowMs);
-    this.#exchanges.add(exchange);
-    if (unreadable) handler.refuse(exchange, REJECTIONS[request]);
-    else handler.handle(exchange);
-  }
-
-  /**
-   * While both sides wait for the app, nothing shows that the client has gone; and Node 20 reads no more of a session
-   * that nghttp2 has given up, not even its end (CVE-2026-48937). An answered ping shows that it is there.
-   */
-  #probe(nowMs: number): void {
-    if (this.#unheard) return this.destroy();
-    this.#nextProbe(nowMs);
-    this.#unheard = true;
-    this.#session.ping((error) => {
-      if (error === null) this.heard();
-    });
-  }
-
-  #nextProbe(nowMs: number): void {
-    this.#unheard = false;
-    this.#probeMs = nowMs + this.#options.limits.clientTimeoutMs / 2;
-  }
-
-  /** Later, not in this call: Node is still reading the frames that came together. */
-  #flooded(code: string): void {
-    if (this.#failed) return;
-    this.#tell('flood', code);
-    setImmediate(() => {
-      this.#session.destroy(constants.NGHTTP2_ENHANCE_YOUR_CALM as unknown as Error);
-      this.#socket.destroySoon();
-    });
-  }
-
-  #tell(fault: SessionFault, code: string): void {
-    if (this.#failed) return;
-    this.#failed = true;
-    this.#options.sessionFailed(fault, code, this.remoteAddress);
-  }
-}
-
-/** Undefined for what a network does, or what was reported already. */
-function faultOf(error: Error): SessionFault | undefined {
-  const code = errorCode(error);
-  if (code.startsWith('ERR_HTTP2_TOO_MANY')) return 'flood';
-  if (code !== 'ERR_HTTP2_ERROR') return undefined;
-  return /flood|too many/i.test(error.message) ? 'flood' : 'protocol_error';
 }
 
 function ignoreError(): void {

@@ -1,68 +1,39 @@
-// One HTTP/2 exchange as its client sees it, on Node's core stream API (its compat layer costs 1.7 times as much). An
-// answer that breaks off is reset with an error: stream.close() would put a clean end on the wire, and what was cut
-// short would look complete. It decides nothing about a request.
+// One HTTP/2 exchange as its client sees it: the answer as frames, the body of the request as the app takes it, and its
+// deadline. An answer that breaks off is reset with an error, so that what was cut short never looks complete. It decides
+// nothing about a request.
 
-import type { EventEmitter } from 'node:events';
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Duplex } from 'node:stream';
-import { REJECTIONS, type Reason } from '../../errors.ts';
+import { REJECTIONS } from '../../errors.ts';
 import { type Carrier, ExchangeState, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { fieldsOf } from '../../http/http2-fields.ts';
-import { guarded } from '../../net/guard.ts';
+import { Ending } from '../../http/h2/closed-streams.ts';
+import { Code } from '../../http/h2/frames.ts';
+import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
+import type { Field } from '../../http/hpack/field.ts';
 import type { Http2Connection } from './connection.ts';
 import type { Http2Request } from './request.ts';
+import { Tunnel, withoutProof } from './tunnel.ts';
 
-export class Http2Exchange extends ExchangeState {
+export class Http2Exchange extends ExchangeState implements StreamOwner {
   declare readonly connection: Http2Connection;
-  /** By when the client must send the next byte of its body. */
-  #sendByMs = Number.POSITIVE_INFINITY;
-  /** By when it must have taken what was written. */
-  #takeByMs = Number.POSITIVE_INFINITY;
-  readonly #stream: ServerHttp2Stream;
-  #head: OutgoingHttpHeaders | undefined = undefined;
-  #pending: Buffer | undefined = undefined;
-  #release: (() => void) | undefined = undefined;
-  #mayTrail = false;
+  deadlineMs = Number.POSITIVE_INFINITY;
+  readonly #stream: H2Stream;
   #trailers: RawHeaders | undefined = undefined;
-  readonly #endedWithHead: boolean;
-  #requestTrailers: RawHeaders | undefined = undefined;
   #requestDone = false;
-  /** The carrier takes the body. */
-  #reading = false;
+  #paused = false;
   #blocked = false;
-  /** The stream has been handed over; nothing of this class reads or writes it any more. */
-  #tunnel = false;
+  /** The request is none, or not what its head said: its stream is reset behind the answer (RFC 9113 section 8.1.1). */
+  broken = false;
+  #tunnel: Tunnel | undefined = undefined;
 
-  constructor(connection: Http2Connection, stream: ServerHttp2Stream, startedMs: number, request: Http2Request) {
-    super(connection, startedMs, {
-      ...request,
-      protocol: 'h2',
-      target: request.path,
-      connectProtocol: request.protocol,
-      bodyLength: request.ended ? 0 : UNKNOWN_LENGTH,
-    });
+  constructor(connection: Http2Connection, stream: H2Stream, startedMs: number, request: Http2Request) {
+    super(connection, startedMs, request);
     this.persistent = true;
     this.#stream = stream;
-    this.#endedWithHead = request.ended;
-    stream.on('error', ignoreError);
-    // A reset without an error (RFC 9113 section 8.1): Node would wait for writes that nobody takes any more.
-    stream.on('aborted', () => stream.destroy());
-    this.#on('close', () => this.#closed());
-    this.#on('drain', () => this.#drained());
-    // They come when the client sends them, whether or not anybody reads the body yet.
-    if (!request.ended)
-      this.#on('trailers', (_fields: unknown, _flags: number, raw?: string[]) => {
-        this.#requestTrailers = raw;
-      });
   }
 
-  #on<A extends unknown[]>(event: string, run: (...args: A) => void): void {
-    (this.#stream as EventEmitter).on(event, guarded(this, run));
-  }
-
-  get deadlineMs(): number {
-    return Math.min(this.#sendByMs, this.#takeByMs);
+  crashed(error: unknown): void {
+    this.connection.exchangeCrashed(this, error);
   }
 
   // ---- the request
@@ -71,226 +42,208 @@ export class Http2Exchange extends ExchangeState {
     if (this.finished) return carrier.gone();
     const first = this.carrier === undefined;
     this.carrier = carrier;
+    // What comes of a tunnel is held until the app has agreed to it.
+    if (!first || this.#requestDone || this.connectProtocol !== undefined) return;
     if (this.bodyLength === 0) {
       this.#requestDone = true;
-      // A length of 0, and the end to come in a frame of its own. What follows an extended CONNECT belongs to its tunnel.
-      if (!this.#endedWithHead && this.connectProtocol === undefined) this.#stream.resume();
+      // A length of 0, and the end to come in a frame of its own.
+      if (!this.#stream.remoteEnded) this.#stream.resume();
+      return;
     }
-    if (!first || this.#requestDone) return;
-    this.#reading = true;
     this.#awaitBody();
-    this.#on('data', (chunk: Buffer) => this.#body(chunk));
-    this.#on('end', () => this.#bodyEnd());
-  }
-
-  #body(chunk: Buffer): void {
-    this.bytesIn += chunk.length;
-    this.awaitsContinue = false;
-    this.connection.heard();
-    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.#break('bad_body');
-    this.#awaitBody();
-    this.carrier?.body(chunk);
-  }
-
-  #bodyEnd(): void {
-    // Node ends the stream for a reset too; only a stream that is still open has really ended.
-    if (this.finished || this.#stream.closed) return;
-    const trailers = this.#requestTrailers;
-    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.#break('bad_body');
-    if (trailers !== undefined && !this.connection.acceptsTrailers(trailers)) return this.#break('bad_body');
-    this.#requestDone = true;
-    this.#stopReading();
-    this.carrier?.bodyEnd(trailers);
+    this.#stream.resume();
   }
 
   pauseBody(): void {
     if (this.finished || this.#requestDone) return;
+    this.#paused = true;
     this.#stream.pause();
-    this.#stopReading();
+    if (!this.#blocked) this.#rest();
   }
 
   resumeBody(): void {
     if (this.finished || this.#requestDone) return;
-    this.#reading = true;
+    this.#paused = false;
     this.#awaitBody();
     this.#stream.resume();
+  }
+
+  // ---- StreamOwner
+
+  received(bytes: number): void {
+    if (this.connectProtocol !== undefined) return;
+    this.bytesIn += bytes;
+    this.awaitsContinue = false;
+    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.#break('bad_body');
+    this.#awaitBody();
+  }
+
+  body(chunk: Buffer): void {
+    if (this.#tunnel !== undefined) this.#tunnel.receive(chunk);
+    else if (!this.#requestDone) this.carrier?.body(chunk);
+  }
+
+  fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
+    const trailers = ended ? this.connection.readTrailers(fields, overflowed) : undefined;
+    if (trailers === undefined) return this.#break('bad_body');
+    this.#trailers = trailers;
+  }
+
+  bodyEnded(): void {
+    if (this.#tunnel !== undefined) {
+      this.#tunnel.push(null);
+      if (this.ended) this.#finish();
+      return;
+    }
+    if (this.#requestDone || this.finished) return;
+    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.#break('bad_body');
+    this.#requestDone = true;
+    if (!this.#blocked) this.#rest();
+    this.carrier?.bodyEnd(this.#trailers);
+  }
+
+  progressed(): void {
+    if (this.#tunnel === undefined) this.#awaitClient();
+  }
+
+  drained(): void {
+    this.#blocked = false;
+    if (this.#tunnel !== undefined) return this.#tunnel.drained();
+    if (this.ended) return;
+    this.#rest();
+    this.#awaitBody();
+    this.carrier?.drained();
+  }
+
+  sent(): void {
+    this.ended = true;
+    if (this.#tunnel !== undefined) {
+      if (this.#stream.remoteEnded) this.#finish();
+      return;
+    }
+    if (!this.#stream.remoteEnded) this.#endRequest();
+    this.#finish();
+  }
+
+  lost(): void {
+    if (this.#tunnel === undefined) this.rejection ??= REJECTIONS.client_gone;
+    this.#finish();
   }
 
   // ---- the answer
 
   inform(status: number, headers: RawHeaders): void {
-    if (this.finished || this.answered || this.#stream.closed || this.#stream.headersSent) return;
-    this.#stream.additionalHeaders({ ...fieldsOf(headers), ':status': status });
-    if (status !== 100) return;
-    this.awaitsContinue = false;
-    this.#awaitBody();
+    if (this.finished || this.answered) return;
+    if (status === 100) {
+      this.awaitsContinue = false;
+      this.#awaitBody();
+    }
+    this.#stream.head(status, headers);
   }
 
-  answer(status: number, _reason: string, headers: RawHeaders, bodyLength: number): void {
+  answer(status: number, _reason: string, headers: RawHeaders, _bodyLength: number): void {
     if (this.finished || this.answered) return;
     this.answered = true;
     this.status = status;
-    this.#head = fieldsOf(headers);
-    this.#head[':status'] = status;
-    this.#mayTrail = bodyLength === UNKNOWN_LENGTH;
-    // No tunnel comes of it: what was kept for one is dropped.
-    if (this.connectProtocol !== undefined) this.#stream.resume();
+    this.#stream.head(status, headers);
   }
 
   write(chunk: Buffer, release?: () => void): void {
     if (this.finished) return release?.();
     this.bytesOut += chunk.length;
-    this.#sendPending();
-    this.#pending = chunk;
-    this.#release = release;
+    this.#stream.write(chunk, release);
   }
 
   flush(): boolean {
-    if (this.finished) return true;
-    const { closed } = this.#stream;
-    if (closed) return true;
-    if (this.#head !== undefined) this.#respond(false);
-    this.#sendPending();
-    return !this.#blocked;
+    if (this.finished || this.#stream.flush()) return true;
+    if (!this.#blocked) this.#awaitClient();
+    this.#blocked = true;
+    return false;
   }
 
   end(trailers: RawHeaders | undefined): void {
-    if (this.finished || this.#stream.closed) return;
+    if (this.finished) return;
     this.ended = true;
-    // What is left has to be taken; a stream whose window stays shut must not stay for ever.
-    this.#sendByMs = Number.POSITIVE_INFINITY;
-    if (!this.#blocked) this.#takeByMs = this.connection.clientDeadline();
-    this.#trailers = trailers;
-    const chunk = this.#pending;
-    this.#pending = undefined;
-    if (this.#head !== undefined) {
-      this.#mayTrail = trailers !== undefined;
-      const alone = chunk === undefined && !this.#mayTrail;
-      this.#respond(alone);
-      if (alone) return this.#endRequest();
+    if (this.broken) {
+      this.#stream.reset(Code.protocol);
+      this.#finish();
+      return this.connection.faulted();
     }
-    // Where the client's window ends with the body, Node would reset the stream before it could end it, unless somebody
-    // reads the request (seen in 20.20 and 24.21).
-    if (this.#blocked) this.#stream.resume();
-    if (chunk === undefined) this.#stream.end();
-    else this.#stream.end(chunk, this.#release);
-    // A stream that is closed sends no trailers: it is done after them.
-    if (!this.#mayTrail) this.#endRequest();
+    // What is left has to be taken; a stream whose window stays shut must not stay for ever.
+    if (this.#stream.pendingBytes > 0) this.#awaitClient();
+    this.#stream.finish(trailers);
   }
 
   cut(): void {
-    if (!this.finished) this.#stream.destroy(new Error('cut'));
+    if (this.finished) return;
+    this.#stream.reset(this.broken ? Code.protocol : Code.internal);
+    if (this.ended) this.rejection ??= REJECTIONS.client_gone;
+    this.#finish();
+    if (this.broken) this.connection.faulted();
   }
 
-  /** RFC 8441 section 5: 200, and the proof of the handshake is left out. */
+  /** RFC 8441 section 5: a 200. */
   switchProtocols(_reason: string, headers: RawHeaders): Duplex {
     this.answered = true;
     this.status = 200;
-    this.#tunnel = true;
     this.#rest();
-    const head = fieldsOf(headers);
-    delete head['sec-websocket-accept'];
-    head[':status'] = 200;
-    if (!this.#stream.closed) this.#stream.respond(head);
-    return this.#stream;
-  }
-
-  expire(): void {
-    this.#rest();
-    this.#break('client_timeout');
-  }
-
-  /** Its client is no longer verified. A tunnel would go on with the old proof, and so would one that is being opened. */
-  revoke(): void {
-    if (this.connectProtocol !== undefined) this.cut();
-  }
-
-  #respond(endStream: boolean): void {
-    const head = this.#head as OutgoingHttpHeaders;
-    this.#head = undefined;
-    if (this.#stream.closed || this.#stream.destroyed) return;
-    if (this.#mayTrail) this.#on('wantTrailers', () => this.#trail());
-    this.#stream.respond(head, { endStream, waitForTrailers: this.#mayTrail });
-  }
-
-  #trail(): void {
-    // Without any, Node ends the stream with an empty DATA frame; close() would reset it, and it would look cut.
-    this.#stream.sendTrailers(fieldsOf(this.#trailers ?? []));
-    // Node sends them in an immediate of its own, and not at all once the stream is closed.
-    if (!this.#requestDone) setImmediate(guarded(this, () => this.#endRequest()));
-  }
-
-  #sendPending(): void {
-    const chunk = this.#pending;
-    if (chunk === undefined) return;
-    this.#pending = undefined;
-    if (this.#head !== undefined) this.#respond(false);
-    if (this.#stream.closed) return this.#release?.();
-    if (this.#stream.write(chunk, this.#release) || this.#blocked) return;
-    // From the first write that waits: a further one is nothing that the client has taken.
-    this.#blocked = true;
-    this.#takeByMs = this.connection.clientDeadline();
-    this.#sendByMs = Number.POSITIVE_INFINITY;
+    this.#stream.head(200, withoutProof(headers));
+    this.#tunnel = new Tunnel(this.#stream, this);
+    // A stream that was destroyed by whoever reads it is over here, too.
+    this.#tunnel.on('close', () => this.#finish());
+    return this.#tunnel;
   }
 
   /** The app has answered before it took the whole request: the client is told to stop, without an error. */
   #endRequest(): void {
     // All of a known length has come: the frame that ends it is on its way.
-    const ends = this.#requestDone || this.bodyLength === 0 || this.bytesIn === this.bodyLength;
-    if (ends && this.connectProtocol === undefined) return;
-    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    const whole = this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn === this.bodyLength;
+    if (whole && this.connectProtocol === undefined) this.#stream.close(Ending.resetByUs);
+    else this.#stream.reset(Code.none);
   }
 
   // ---- time and ends
 
-  #awaitBody(): void {
-    // A call of gRPC may be silent for hours. A client that waits for a 100, or for room, owes nothing.
-    if (!this.#reading || this.#blocked || this.grpc || this.awaitsContinue) return;
-    this.#sendByMs = this.connection.clientDeadline();
+  expire(): void {
+    // The socket's progress is that of all who wait for it.
+    const renewedMs = this.#blocked || this.ended ? this.connection.socketDeadline() : 0;
+    if (renewedMs > this.deadlineMs && this.#stream.sendWindow > 0) {
+      this.deadlineMs = renewedMs;
+      return;
+    }
+    this.#rest();
+    this.#break('client_timeout');
   }
 
-  #stopReading(): void {
-    this.#reading = false;
-    this.#sendByMs = Number.POSITIVE_INFINITY;
+  #awaitBody(): void {
+    // A call of gRPC may be silent for hours, and who was asked to wait for a 100 owes nothing.
+    if (this.#requestDone || this.#paused || this.#blocked || this.carrier === undefined) return;
+    if (!this.grpc && !this.awaitsContinue) this.#awaitClient();
+  }
+
+  #awaitClient(): void {
+    this.deadlineMs = this.connection.clientDeadline();
   }
 
   #rest(): void {
-    this.#sendByMs = Number.POSITIVE_INFINITY;
-    this.#takeByMs = Number.POSITIVE_INFINITY;
+    this.deadlineMs = Number.POSITIVE_INFINITY;
   }
 
-  #drained(): void {
-    this.#blocked = false;
-    this.connection.heard();
-    if (this.ended) return;
-    this.#rest();
-    if (this.#tunnel) return;
-    this.#awaitBody();
-    this.carrier?.drained();
-  }
-
-  #break(reason: Reason): void {
+  #break(reason: 'bad_body' | 'client_timeout'): void {
+    if (reason === 'bad_body') this.broken = true;
     this.letCarrierGo();
     if (this.ended) this.cut();
     else this.connection.fail(this, REJECTIONS[reason]);
   }
 
-  crashed(error: unknown): void {
-    this.connection.exchangeCrashed(this, error);
-  }
-
-  /** With a request body, Node closes a stream before it says that the last write of its answer is done. */
-  get #taken(): boolean {
-    const { writableFinished, writableEnded, rstCode } = this.#stream;
-    return writableFinished || (writableEnded && rstCode === constants.NGHTTP2_NO_ERROR);
-  }
-
-  #closed(): void {
+  #finish(): void {
+    if (this.finished) return;
     this.#rest();
-    this.conclude((this.ended && this.#taken) || this.#tunnel, this.connection);
+    const tunnel = this.#tunnel;
+    if (tunnel !== undefined && !this.ended) tunnel.destroy();
+    const complete = this.rejection === undefined || tunnel !== undefined;
+    // The end of a tunnel's stream is no end of what the app's side may still send.
+    if (tunnel !== undefined) this.ended = false;
+    this.conclude(complete, this.connection);
   }
-}
-
-function ignoreError(): void {
-  // A close always follows.
 }

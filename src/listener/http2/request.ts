@@ -1,109 +1,163 @@
-// The fields of an HTTP/2 request, as nghttp2 lets them through, to what an exchange is made of; and what may not be
-// carried on in HTTP/1.
+// The fields of an HTTP/2 request to what an exchange is made of (RFC 9113 section 8.3), or the word for what is wrong with
+// them. Every rule on what may not be carried on in HTTP/1 beyond that is the pipeline's.
 
 import type { Reason } from '../../errors.ts';
+import { type ReceivedRequest, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { isFieldValue, isToken } from '../../http/head.ts';
-import { areFields } from '../../http/http2-fields.ts';
+import { DEFAULT_URGENCY, urgencyOf } from '../../http/h2/send-queue.ts';
+import { isToken } from '../../http/head.ts';
+import { type Field, Nature } from '../../http/hpack/field.ts';
 import type { Limits } from '../limits.ts';
 
 /** What the pseudo fields said, and the rest as a raw list. */
-export type Http2Request = {
-  readonly method: string;
-  readonly path: string;
-  readonly authority: string | undefined;
-  /** `:protocol` of an extended CONNECT. */
-  readonly protocol: string | undefined;
-  readonly headers: RawHeaders;
-  /** No body follows. */
-  readonly ended: boolean;
-};
+export type Http2Request = ReceivedRequest & { readonly urgency: number };
+
+/** `broken`: HTTP/2 itself says that the stream is to be reset (RFC 9113 section 8.1.1). */
+export type RequestFault = { readonly reason: Reason; readonly broken: boolean };
 
 export const NO_REQUEST: Http2Request = {
+  protocol: 'h2',
   method: '',
-  path: '',
-  authority: undefined,
-  protocol: undefined,
+  target: '',
   headers: [],
-  ended: false,
+  bodyLength: UNKNOWN_LENGTH,
+  urgency: DEFAULT_URGENCY,
 };
 
+const BROKEN: RequestFault = { reason: 'malformed_request', broken: true };
+const REFUSED: RequestFault = { reason: 'malformed_request', broken: false };
+const TOO_LARGE: RequestFault = { reason: 'header_too_large', broken: false };
+const TOO_MANY: RequestFault = { reason: 'too_many_fields', broken: false };
+
 /**
- * Why not, when the fields are no request (RFC 9113 section 8.3.1) or more than the limits allow. Cookie crumbs are
- * joined (section 8.2.3). Sizes are counted as HTTP/1 would write the fields, so that a limit is one limit.
+ * Cookie crumbs are joined (section 8.2.3). Sizes are counted as HTTP/1 would write the fields, so that a limit is one
+ * limit. `overflowed`: there were more fields than are given here.
  */
 export function readRequest(
-  raw: RawHeaders,
+  fields: readonly Field[],
+  overflowed: boolean,
   ended: boolean,
   { maxFields, maxHeaderBytes }: Limits,
-): Http2Request | Reason {
-  const pseudo: Pseudo = { method: '', path: '', authority: undefined, protocol: undefined, scheme: '' };
+): Http2Request | RequestFault {
+  const pseudo = new PseudoFields();
   const headers: RawHeaders = [];
   let cookieAt = -1;
   let bytes = 0;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i] as string;
-    const value = raw[i + 1] as string;
-    bytes += name.length + value.length + 4;
-    if (bytes > maxHeaderBytes) return 'header_too_large';
-    if (!isFieldValue(value)) return 'malformed_request';
-    if (name.charCodeAt(0) === 0x3a) {
-      if (!setPseudo(pseudo, name, value)) return 'malformed_request';
-    } else if (!isToken(name)) {
-      return 'malformed_request';
-    } else if (name !== 'cookie') {
-      headers.push(name, value);
-    } else if (cookieAt >= 0) {
-      headers[cookieAt] += `; ${value}`;
-    } else {
-      cookieAt = headers.push(name, value) - 1;
+  for (let i = 0; i < fields.length; i++) {
+    const field = fields[i] as Field;
+    bytes += field.name.length + field.value.length + 4;
+    if (field.nature === Nature.plain) headers.push(field.name, field.value);
+    else if (field.nature === Nature.cookie) cookieAt = addCrumb(headers, cookieAt, field);
+    else if (field.nature !== Nature.pseudo || headers.length > 0 || !pseudo.set(field)) return BROKEN;
+  }
+  if (overflowed || bytes > maxHeaderBytes) return TOO_LARGE;
+  if (headers.length > maxFields * 2) return TOO_MANY;
+  if (!pseudo.whole || hosts(headers) > 1) return BROKEN;
+  if (!pseudo.acceptable) return REFUSED;
+  const { method, path: target, authority, protocol: connectProtocol } = pseudo;
+  const bodyLength = ended ? 0 : UNKNOWN_LENGTH;
+  return {
+    protocol: 'h2',
+    method,
+    target,
+    authority,
+    connectProtocol,
+    headers,
+    bodyLength,
+    urgency: urgencyIn(headers),
+  };
+}
+
+/** Returns where the crumbs are joined. */
+function addCrumb(headers: RawHeaders, at: number, { name, value }: Field): number {
+  if (at < 0) return headers.push(name, value) - 1;
+  headers[at] += `; ${value}`;
+  return at;
+}
+
+/** Another than `:authority` is the pipeline's to judge (section 8.3.1); two are no request in any case. */
+function hosts(headers: RawHeaders): number {
+  let count = 0;
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'host') count++;
+  return count;
+}
+
+/** RFC 9218 section 5. */
+function urgencyIn(headers: RawHeaders): number {
+  for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'priority') return urgencyOf(headers[i + 1] as string);
+  return DEFAULT_URGENCY;
+}
+
+/** Whether a value of readRequest() is a fault. */
+export function isFault(request: Http2Request | RequestFault): request is RequestFault {
+  return 'reason' in request;
+}
+
+const SLASH = 0x2f;
+
+class PseudoFields {
+  method = '';
+  path = '';
+  scheme = '';
+  authority: string | undefined = undefined;
+  protocol: string | undefined = undefined;
+  /** A bit for each that was there. */
+  #seen = 0;
+
+  /** False: there is no such field, or it was there before. */
+  set({ name, value }: Field): boolean {
+    switch (name) {
+      case ':method':
+        this.method = value;
+        return this.#first(1);
+      case ':path':
+        this.path = value;
+        return this.#first(2);
+      case ':scheme':
+        this.scheme = value;
+        return this.#first(4);
+      case ':authority':
+        this.authority = value;
+        return this.#first(8);
+      case ':protocol':
+        this.protocol = value;
+        return this.#first(16);
+      default:
+        return false;
     }
   }
-  if (headers.length > maxFields * 2) return 'too_many_fields';
-  const { method, path, authority, protocol, scheme } = pseudo;
-  if (!isRequest(method, path, scheme)) return 'malformed_request';
-  return { method, path, authority, protocol, headers, ended };
-}
 
-type Pseudo = {
-  method: string;
-  path: string;
-  authority: string | undefined;
-  protocol: string | undefined;
-  scheme: string;
-};
+  #first(bit: number): boolean {
+    const first = (this.#seen & bit) === 0;
+    this.#seen |= bit;
+    return first;
+  }
 
-function setPseudo(pseudo: Pseudo, name: string, value: string): boolean {
-  switch (name) {
-    case ':method':
-      pseudo.method = value;
-      return true;
-    case ':path':
-      pseudo.path = value;
-      return true;
-    case ':authority':
-      pseudo.authority = value;
-      return true;
-    case ':protocol':
-      pseudo.protocol = value;
-      return true;
-    case ':scheme':
-      pseudo.scheme = value;
-      return true;
-    default:
-      return false;
+  /** All that must be there, with a path or `*`; `:protocol` with CONNECT only (RFC 8441 section 4). */
+  get whole(): boolean {
+    if (this.protocol !== undefined && this.method !== 'CONNECT') return false;
+    return (this.#seen & 7) === 7 && (this.path.charCodeAt(0) === SLASH || this.path === '*');
+  }
+
+  /** The target must be visible ASCII only, as the request line of the app needs it. */
+  get acceptable(): boolean {
+    return isToken(this.method) && /^[!-~]+$/.test(this.path) && this.scheme === 'https';
   }
 }
 
-/** The target must be visible ASCII only, as the request line of the app needs it. */
-function isRequest(method: string, path: string, scheme: string): boolean {
-  return isToken(method) && /^[!-~]+$/.test(path) && scheme === 'https';
-}
-
-/** Whether fields may follow a body: nghttp2 lets other names and bytes through than HTTP/1 can carry. */
-export function areTrailers(raw: RawHeaders, { maxFields, maxHeaderBytes }: Limits): boolean {
-  if (raw.length > maxFields * 2 || !areFields(raw)) return false;
+/** The trailers of a request, or undefined where the fields may not follow a body. */
+export function readTrailers(
+  fields: readonly Field[],
+  overflowed: boolean,
+  { maxFields, maxHeaderBytes }: Limits,
+): RawHeaders | undefined {
+  if (overflowed || fields.length > maxFields) return undefined;
+  const trailers: RawHeaders = [];
   let bytes = 0;
-  for (let i = 0; i < raw.length; i += 2) bytes += (raw[i] as string).length + (raw[i + 1] as string).length + 4;
-  return bytes <= maxHeaderBytes;
+  for (const { name, value, nature } of fields) {
+    bytes += name.length + value.length + 4;
+    if (nature !== Nature.plain && nature !== Nature.cookie) return undefined;
+    trailers.push(name, value);
+  }
+  return bytes <= maxHeaderBytes ? trailers : undefined;
 }

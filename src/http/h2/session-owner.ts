@@ -1,0 +1,31 @@
+// What a session of HTTP/2 asks of whoever it belongs to: the listening or the sending end.
+
+import type { Field } from '../hpack/field.ts';
+import type { WriterOwner } from './frame-writer.ts';
+import type { Code } from './frames.ts';
+
+/** What a peer may do now and then, and not all the time. */
+export const Cost = {
+  /** A stream that it resets, or that has to be reset for what it did. */
+  reset: 0,
+  /** A frame that has to be answered: SETTINGS, PING. */
+  answered: 1,
+  /** A frame that carries nothing. */
+  idle: 2,
+} as const;
+export type Cost = (typeof Cost)[keyof typeof Cost];
+
+export interface SessionOwner extends WriterOwner {
+  /** The peer begins a stream: `fields` are good during the call. Its stream is to be made by open(), or it is refused. */
+  opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void;
+  /** Our SETTINGS have been acknowledged. */
+  acknowledged(): void;
+  /** A ping of ours came back, with the first byte of its payload. */
+  pong(mark: number): void;
+  /** The peer will go. */
+  goaway(lastId: number, code: number): void;
+  /** False: it was too much. */
+  spend(cost: Cost): boolean;
+  /** The connection is over for what the peer did; it has been told. */
+  failed(code: Code, words: string): void;
+}
