@@ -144,7 +144,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #keep(member: M): void {
-    if (!this.#free.includes(member)) this.#free.push(member);
+    if (this.#free.at(-1) !== member && !this.#free.includes(member)) this.#free.push(member);
   }
 
   #serve(): void {
@@ -171,6 +171,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #unfree(member: M): void {
+    if (this.#free.at(-1) === member) return void this.#free.pop();
     const at = this.#free.lastIndexOf(member);
     if (at >= 0) this.#free.splice(at, 1);
   }

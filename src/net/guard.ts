@@ -6,11 +6,17 @@ export interface Guarded {
   crashed(error: unknown): void;
 }
 
-/** Made once for each listener, not for each call. */
-export function guarded<A extends unknown[]>(owner: Guarded, callback: (...args: A) => void): (...args: A) => void {
-  return (...args) => {
+/**
+ * Made once for each listener, not for each call. The arguments are named, since an array of them would be made at each
+ * call: no callback of ours has more than four.
+ */
+export function guarded<A = void, B = void, C = void, D = void>(
+  owner: Guarded,
+  callback: (a: A, b: B, c: C, d: D) => void,
+): (a: A, b: B, c: C, d: D) => void {
+  return (a, b, c, d) => {
     try {
-      callback(...args);
+      callback(a, b, c, d);
     } catch (error) {
       owner.crashed(error);
     }

@@ -87,9 +87,9 @@ export class AppStream implements Transport {
       this.#complete = true;
     });
     /** What comes after this has let the stream go concerns nobody. */
-    const mine = <A extends unknown[]>(run: (...args: A) => void) =>
-      guarded(this, (...args: A) => {
-        if (stream === this.#stream) run(...args);
+    const mine = <A = void, B = void, C = void>(run: (a: A, b: B, c: C) => void) =>
+      guarded(this, (a: A, b: B, c: C) => {
+        if (stream === this.#stream) run(a, b, c);
       });
     stream.on('error', ignoreError);
     stream.on(
