@@ -57,7 +57,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   lend(transport: Transport): boolean {
     if (this.exchange.finished) return false;
     this.#transport = transport;
-    this.#options.deadlines.add(this);
+    if (!transport.keepsTime) this.#options.deadlines.add(this);
     try {
       transport.send(this.exchange, this);
       // It may have failed within the call.
@@ -139,9 +139,10 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#answering = true;
     this.#patient = head.stream || exchange.grpc;
     this.#kept?.drop();
-    exchange.upstreamMs = this.#options.clock() - exchange.startedMs;
+    const nowMs = this.#options.clock();
+    exchange.upstreamMs = nowMs - exchange.startedMs;
     exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
-    this.#heard();
+    this.#heard(nowMs);
   }
 
   answerBody(chunk: Buffer, release: (() => void) | undefined): void {
@@ -197,9 +198,9 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   }
 
   /** The app has sent or taken something. */
-  #heard(): void {
+  #heard(nowMs?: number): void {
     const { clock, limits } = this.#options;
-    this.deadlineMs = this.#appOwes() ? clock() + limits.upstreamTimeoutMs : Number.POSITIVE_INFINITY;
+    this.deadlineMs = this.#appOwes() ? (nowMs ?? clock()) + limits.upstreamTimeoutMs : Number.POSITIVE_INFINITY;
   }
 
   /** The turn may have changed: a deadline that runs goes on, whatever the client does. */
@@ -243,7 +244,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     const transport = this.#transport;
     this.#transport = undefined;
     this.deadlineMs = Number.POSITIVE_INFINITY;
-    if (transport !== undefined) this.#options.deadlines.delete(this);
+    if (transport?.keepsTime === false) this.#options.deadlines.delete(this);
     return transport;
   }
 }

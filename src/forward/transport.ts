@@ -12,6 +12,8 @@ import type { TunnelEnd } from './tunnel.ts';
 export interface Transport {
   /** Whether the app has accepted the connection. */
   readonly connected: boolean;
+  /** It is swept itself, and looks at its receiver's deadline then. */
+  readonly keepsTime: boolean;
   /** Writes the head of the request. Throws for fields that its protocol cannot carry. */
   send(exchange: Exchange, receiver: Receiver): void;
   /** Body bytes, read by the transport before this returns or kept by it. False: wait for appDrained(). */
@@ -33,6 +35,9 @@ export type Loss = 'unseen' | 'stale';
 
 /** What a transport calls; after answerEnd(), failed(), crashed() or switched() nothing more. */
 export interface Receiver {
+  /** As of Timed: when the app will have owed a byte for too long. */
+  readonly deadlineMs: number;
+  expire(): void;
   connected(): void;
   interim(status: number, raw: RawHeaders): void;
   answerHead(head: AnswerHead): void;

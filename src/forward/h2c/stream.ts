@@ -20,6 +20,7 @@ type Answer = { readonly head: AnswerHead; received: number; trailers: RawHeader
 export class AppStream implements Transport {
   /** A session is lent when it is open. */
   readonly connected = true;
+  readonly keepsTime = false;
   readonly #session: AppSession;
   #exchange: Exchange | undefined = undefined;
   #receiver: Receiver | undefined = undefined;

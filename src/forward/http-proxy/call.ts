@@ -37,6 +37,7 @@ export class ProxyCall implements Transport, Timed {
   /** Of the wait for a connection, then of the connect; Infinity after it. */
   deadlineMs: number;
   connected = false;
+  readonly keepsTime = false;
   readonly borrower: Borrower<Transport>;
   readonly #options: CallOptions;
   #over = false;

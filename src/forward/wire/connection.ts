@@ -1,6 +1,5 @@
 // One connection to the app: writes a request, has its answer read, and knows whether it may be used again: only when
-// request and answer were both complete, the app keeps it open, and nothing more arrived. A connection that saw an
-// abort, an upgrade or a wrong length is destroyed. It knows HTTP/1.1 messages, and who gets the answer.
+// both were complete, the app keeps it open, and nothing more arrived. After an abort, an upgrade or a wrong length it goes.
 
 import { Socket } from 'node:net';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
@@ -17,18 +16,17 @@ import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { type RequestHead, RequestWriter } from './request.ts';
 import type { Reader, Slab } from './shared-reads.ts';
 
-export type ConnectionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
-
-/** Never connected: so that the field has one shape from the start. */
+/** So that the fields have one shape from the start. */
 const UNATTACHED = new Socket();
 const NOTHING_TO_WRITE = new RequestWriter(UNATTACHED);
 
 export class AppConnection implements Transport, Member<Transport>, Reader, AnswerSink, Timed {
-  /** When the connect, or the idle connection, is over; Infinity while it carries an exchange. */
-  deadlineMs: number;
+  readonly keepsTime = true;
   connected = false;
+  /** When the connect, or the idle connection, is over. */
+  #ownDeadlineMs: number;
   readonly #owner: Pool<Transport, AppConnection>;
-  readonly #options: ConnectionOptions;
+  readonly #options: ForwarderOptions;
   readonly #reader: AnswerReader;
   #socket: Socket = UNATTACHED;
   #request: RequestWriter = NOTHING_TO_WRITE;
@@ -36,7 +34,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   #error: unknown = undefined;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
   #reused = false;
-  /** Whether a byte of the present answer has come. */
+  /** A byte of the present answer has come. */
   #answering = false;
   #ended = false;
   #closing = false;
@@ -47,13 +45,13 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   readonly #onEnd: () => void;
   readonly #onClose: () => void;
 
-  constructor(owner: Pool<Transport, AppConnection>, options: ConnectionOptions) {
+  constructor(owner: Pool<Transport, AppConnection>, options: ForwarderOptions) {
     const { limits, clock, deadlines } = options;
     this.#owner = owner;
     this.#options = options;
     this.#reader = new AnswerReader(limits, this);
     this.#idleMs = limits.idleTimeoutMs;
-    this.deadlineMs = clock() + limits.connectTimeoutMs;
+    this.#ownDeadlineMs = clock() + limits.connectTimeoutMs;
     this.#onDrain = guarded(this, () => this.#receiver?.appDrained());
     this.#onEnd = guarded(this, () => this.#appEnded());
     this.#onClose = guarded(this, () => this.#closed());
@@ -101,7 +99,6 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     this.#receiver = receiver;
     this.#upgrade = request.upgrade;
     this.#answering = false;
-    if (this.connected) this.deadlineMs = Number.POSITIVE_INFINITY;
     this.#reader.begin(request.method);
     this.#request.head(request);
   }
@@ -131,9 +128,14 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
 
   // ---- Timed
 
+  get deadlineMs(): number {
+    return this.connected && this.#receiver !== undefined ? this.#receiver.deadlineMs : this.#ownDeadlineMs;
+  }
+
   expire(): void {
-    if (this.connected) this.abandon();
-    else this.broken(REJECTIONS.upstream_connect_timeout);
+    if (!this.connected) this.broken(REJECTIONS.upstream_connect_timeout);
+    else if (this.#receiver === undefined) this.abandon();
+    else this.#receiver.expire();
   }
 
   crashed(error: unknown): void {
@@ -191,7 +193,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
       this.abandon();
     } else {
       this.#reused = true;
-      this.deadlineMs = this.#options.clock() + this.#idleMs;
+      this.#ownDeadlineMs = this.#options.clock() + this.#idleMs;
       this.resumeAnswer();
       this.#owner.offer(this);
     }
@@ -218,7 +220,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
 
   #opened(): void {
     this.connected = true;
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#ownDeadlineMs = Number.POSITIVE_INFINITY;
     this.#receiver?.connected();
   }
 

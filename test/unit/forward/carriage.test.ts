@@ -26,6 +26,7 @@ const POST: FakeRequest = { method: 'POST', headers: ['Host', 'a'], bodyLength: 
 
 class FakeTransport implements Transport {
   connected = true;
+  readonly keepsTime = false;
   /** Whether it takes body bytes as they come. */
   takes = true;
   readonly calls: string[] = [];

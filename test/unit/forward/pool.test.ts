@@ -83,6 +83,7 @@ class App {
 class Client implements Borrower<Transport>, Receiver {
   readonly upgrades: boolean;
   readonly waited: boolean;
+  readonly deadlineMs = Number.POSITIVE_INFINITY;
   connection: Transport | undefined = undefined;
   deniedTimes = 0;
   body = '';
@@ -107,6 +108,7 @@ class Client implements Borrower<Transport>, Receiver {
   denied(): void {
     this.deniedTimes++;
   }
+  expire(): void {}
   connected(): void {}
   interim(): void {}
   answerHead(): void {}
