@@ -118,7 +118,7 @@ export class ChunkedReader {
     this.#heldEnd = 0;
     this.#gathered = 0;
     // Not a slice of what was fed: a few bytes of body would hold all of its frames in memory.
-    sink.chunk(gathered > 0 ? Buffer.from(GATHERED.subarray(0, gathered)) : bytes.subarray(this.#heldStart, end));
+    sink.chunk(gathered > 0 ? ownCopy(GATHERED.subarray(0, gathered)) : bytes.subarray(this.#heldStart, end));
   }
 
   /** One byte of a chunk's frame; false when it may not stand there. */
@@ -179,6 +179,13 @@ export class ChunkedReader {
     this.#trailerText = '';
     return from + end - before;
   }
+}
+
+/** In memory of its own: Node's pool is 64 KiB from Node 24 on, and a few bytes would hold all of it. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }
 
 /** The line before a chunk of `size` bytes. */
