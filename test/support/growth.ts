@@ -2,11 +2,23 @@
 
 import type { Sidecar } from './sidecar.ts';
 
+function nodeMajor({ logs }: Sidecar): number {
+  return Number(/^v(\d+)/.exec(String(logs.find(({ msg }) => msg === 'serving')?.node))?.[1]);
+}
+
 /**
  * Bytes. The goal is 64 MiB, and Node 20 stays below it. Node 24 takes up to 77 MiB (measured, and the same for 256 MiB and
  * for 1 GiB): its young generation grows by 50 MiB; it is not what waits for a peer.
  */
-export function mostGrowth({ logs }: Sidecar): number {
-  const major = /^v(\d+)/.exec(String(logs.find(({ msg }) => msg === 'serving')?.node))?.[1];
-  return (Number(major) < 22 ? 64 : 96) << 20;
+export function mostGrowth(sidecar: Sidecar): number {
+  return (nodeMajor(sidecar) < 22 ? 64 : 96) << 20;
+}
+
+/**
+ * Bytes, over 500 connections that end in the midst of a body. Node 20 comes to its end at 37 MiB after thousands of them; Node
+ * 24 at 163 MiB after 15,000, by some 13 KiB a connection until then (a bare TLS server of Node at 70, on both). Nothing is
+ * lost: it stays there.
+ */
+export function mostGrowthOfAborts(sidecar: Sidecar): number {
+  return (nodeMajor(sidecar) < 22 ? 24 : 56) << 20;
 }
