@@ -72,7 +72,7 @@ async function enter(site: Site, lanes: readonly RunningLane['lane'][], remarks:
       const running = await startLane(site, lane);
       const facts = await checkLane(site, running);
       entrants.push({ ...running, facts });
-      console.log(`checked: ${lane.name}${facts.http2 ? ', h2' : ''}`);
+      console.log(`checked: ${lane.name}${facts.http2 ? ', h2' : ''}${facts.noGrpc === undefined ? ', gRPC' : ''}`);
     } catch (error) {
       remarks.push(`${lane.name} was left out: ${messageOf(error)}`);
       console.log(remarks.at(-1));

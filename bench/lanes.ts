@@ -24,13 +24,18 @@ export function findLanes(options: Options, workshop: Workshop): LaneTable {
   const missing: string[] = [];
   for (const recipe of recipesOf(options, workshop)) {
     const wanted =
-      options.lanes.length > 0 ? options.lanes.includes(recipe.name) : !options.quick || recipe.quick === true;
+      options.lanes.length > 0 ? isNamed(recipe.name, options.lanes) : !options.quick || recipe.quick === true;
     if (!wanted) continue;
     const program = recipe.programs.map(findProgram).find((path) => path !== undefined);
     if (program === undefined) missing.push(`${recipe.name} (no ${recipe.programs.join(' or ')})`);
     else found.push(createLane(recipe, program, workshop));
   }
   return { found, missing };
+}
+
+/** By its whole name, or by that of its forwarder: `wire` is all builds. */
+function isNamed(lane: string, names: readonly string[]): boolean {
+  return names.includes(lane) || names.includes(lane.split('@', 1)[0] ?? '');
 }
 
 function createLane(recipe: Recipe, program: string, workshop: Workshop): Lane {

@@ -1,13 +1,20 @@
 // What `npm run bench` can be told. Everything has a default; a quick run is a smaller full run, never another method.
 import { parseArgs } from 'node:util';
 
+export type Program = {
+  /** Of its lanes, behind an `@`; empty for the only or first one. */
+  readonly label: string;
+  readonly path: string;
+};
+
 export type Options = {
   readonly quick: boolean;
   readonly rounds: number;
   readonly seconds: number;
   /** Node binaries for our lanes; each brings its own pair of lanes. */
   readonly nodes: readonly string[];
-  readonly program: string;
+  /** Builds of ours, each with lanes of its own. */
+  readonly programs: readonly Program[];
   /** Ids of rows and names of lanes to restrict to; empty means all. */
   readonly rows: readonly string[];
   readonly lanes: readonly string[];
@@ -20,11 +27,12 @@ export const usage = `npm run bench -- [options]
   --rounds N         rounds over all lanes, the median counts (default 3, quick 1)
   --seconds N        length of one measurement (default 4, quick 2.5)
   --node PATH        Node binary for our lanes (default: this one); repeatable, each brings its own lanes
-  --program PATH     our built program (default dist/proxy.js)
-  --rows A,B         only these rows          --lanes A,B   only these lanes
+  --program PATH     our built program (default dist/proxy.js); repeatable, each brings its own lanes: wire, wire@2;
+                     NAME=PATH names them: wire@NAME
+  --rows A,B         only these rows          --lanes A,B   only these lanes (wire: wire@2 too)
   --cores P,L,A      core of the peer, of the load generator, of the app (default 0,1,1; 0,1,2 where there are three)
   --help
-Only a full run writes bench/results.md and bench/chart.svg; every other one writes them to bench/.work/.`;
+Only a full run with one program writes bench/results.md and bench/chart.svg; every other one writes them to bench/.work/.`;
 
 export function readOptions(argv: readonly string[], coreCount: number): Options | undefined {
   const { values } = parseArgs({
@@ -34,7 +42,7 @@ export function readOptions(argv: readonly string[], coreCount: number): Options
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       node: { type: 'string', multiple: true },
-      program: { type: 'string', default: 'dist/proxy.js' },
+      program: { type: 'string', multiple: true, default: ['dist/proxy.js'] },
       rows: { type: 'string', default: '' },
       lanes: { type: 'string', default: '' },
       cores: { type: 'string' },
@@ -50,7 +58,7 @@ export function readOptions(argv: readonly string[], coreCount: number): Options
     rounds: bounded(values.rounds ?? (values.quick ? '1' : '3'), 1, 50),
     seconds: bounded(values.seconds ?? (values.quick ? '2.5' : '4'), 0.5, 120),
     nodes: values.node ?? [process.execPath],
-    program: values.program,
+    programs: programsOf(values.program),
     rows: list(values.rows),
     lanes: list(values.lanes),
     cores: { peer, load, app: app ?? load },
@@ -58,7 +66,19 @@ export function readOptions(argv: readonly string[], coreCount: number): Options
 }
 
 export function isFullRun(options: Options): boolean {
-  return !options.quick && options.rows.length === 0 && options.lanes.length === 0;
+  const { quick, rows, lanes, programs } = options;
+  return !quick && rows.length === 0 && lanes.length === 0 && programs.length === 1;
+}
+
+function programsOf(given: readonly string[]): Program[] {
+  const programs = given.map((text, index) => {
+    const [, name, path] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
+    const label = name ?? (index === 0 ? '' : String(index + 1));
+    return { label, path: path ?? text };
+  });
+  const labels = programs.map(({ label }) => label);
+  if (new Set(labels).size < labels.length) throw new Error('--program: two programs have the same name');
+  return programs;
 }
 
 function list(text: string): string[] {

@@ -22,7 +22,14 @@ export type Recipe = {
 };
 
 export function recipesOf(options: Options, workshop: Workshop): Recipe[] {
-  return [...peerRecipes(workshop), ...options.nodes.flatMap((_, index) => ourRecipes(index, options, workshop))];
+  const ours = options.programs.flatMap((program) =>
+    options.nodes.flatMap((node, index) => {
+      const nodeLabel = options.nodes.length > 1 ? String(index + 1) : '';
+      const label = [program.label, nodeLabel].filter((part) => part !== '').join('.');
+      return ourRecipes({ node, path: program.path, suffix: label === '' ? '' : `@${label}` }, workshop);
+    }),
+  );
+  return [...peerRecipes(workshop), ...ours];
 }
 
 const goVersion = () => ['go', 'version'];
@@ -95,16 +102,16 @@ function peerRecipes({ programs, cert, key, file, folder }: Workshop): Recipe[] 
   ];
 }
 
-function ourRecipes(index: number, options: Options, { cert, key }: Workshop): Recipe[] {
-  const node = options.nodes[index] ?? process.execPath;
+type Build = { readonly node: string; readonly path: string; readonly suffix: string };
+
+function ourRecipes({ node, path, suffix }: Build, { cert, key }: Workshop): Recipe[] {
   if (findProgram(node) === undefined) throw new Error(`--node ${node}: there is no such program`);
-  const suffix = options.nodes.length > 1 ? `@${index + 1}` : '';
   return ['http-proxy', 'wire'].map((forwarder) => ({
     name: forwarder + suffix,
     kind: 'http',
     ours: true,
     quick: true,
-    programs: [options.program.includes('/') ? options.program : `./${options.program}`],
+    programs: [path.includes('/') ? path : `./${path}`],
     version: () => [node, '-v'],
     command: ({ program, port, app }) =>
       [node, program, '--cert', cert, '--key', key, '--listen', `127.0.0.1:${port}`]

@@ -1,6 +1,6 @@
 // The table of rows: what is measured of every lane, in this order.
 import type { Metric } from './report/results.ts';
-import { bulk, connect, http2, keepAlive, startAndMemory, type Trial } from './trials.ts';
+import { bulk, connect, grpc, http2, http2Memory, keepAlive, startAndMemory, type Trial } from './trials.ts';
 
 export type Row = {
   readonly id: string;
@@ -12,6 +12,7 @@ export type Row = {
 };
 
 const requestColumns = ['cpuUs', 'rps', 'offered', 'halfCpuUs', 'p50Ms', 'p99Ms', 'busyPercent', 'dialled'] as const;
+const tenOfTwenty = { connections: 10, streams: 20 };
 const connectColumns = ['cpuUs', 'rps', 'busyPercent', 'dialled'] as const;
 
 export const rows: readonly Row[] = [
@@ -45,19 +46,42 @@ export const rows: readonly Row[] = [
     id: 'h2-small',
     title: 'HTTP/2, 10 connections of 20 streams, 100 B responses',
     columns: requestColumns,
-    measure: http2('/bytes/100'),
+    measure: http2({ ...tenOfTwenty, path: '/bytes/100', expect: 100 }),
+  },
+  {
+    id: 'h2-wide',
+    title: 'HTTP/2, 100 connections of one stream, 100 B responses',
+    columns: requestColumns,
+    measure: http2({ connections: 100, streams: 1, path: '/bytes/100', expect: 100 }),
   },
   {
     id: 'h2-1m',
     title: 'HTTP/2, 10 connections of 20 streams, 1 MiB responses',
     columns: requestColumns,
-    measure: http2('/bytes/1048576'),
+    measure: http2({ ...tenOfTwenty, path: '/bytes/1048576', expect: 1048576 }),
   },
   {
     id: 'h2-upload',
     title: 'HTTP/2, 10 connections of 20 streams, 16 KiB uploads',
     columns: requestColumns,
-    measure: http2('/upload', 16384),
+    measure: http2({
+      ...tenOfTwenty,
+      path: '/upload',
+      expect: 5,
+      body: { name: 'upload', bytes: Buffer.alloc(16384, '0123456789abcdef') },
+    }),
+  },
+  {
+    id: 'grpc-unary',
+    title: 'gRPC, 10 connections of 20 calls, one message of 100 B each way',
+    columns: requestColumns,
+    measure: grpc(1),
+  },
+  {
+    id: 'grpc-stream',
+    title: 'gRPC, 10 connections of 20 calls, 100 messages of 100 B from the app for each',
+    columns: requestColumns,
+    measure: grpc(100),
   },
   {
     id: 'connect-full',
@@ -84,5 +108,11 @@ export const rows: readonly Row[] = [
     title: 'Memory and start',
     columns: ['idleMib', 'perConnectionKib', 'afterLoadMib', 'startMs'],
     measure: startAndMemory,
+  },
+  {
+    id: 'memory-h2',
+    title: 'Memory of idle HTTP/2 connections',
+    columns: ['perConnectionKib', 'idleMib'],
+    measure: http2Memory,
   },
 ];

@@ -1,8 +1,7 @@
 // The ways of measuring: a trial measures one lane once. bench.ts repeats it in rounds over all lanes.
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { LaneFacts } from './drive/check.ts';
+import { grpcMessage, grpcPath } from './drive/grpc.ts';
 import { type Http2Load, hasH2load, runHttp2, runHttp2Rate } from './drive/h2load.ts';
 import { type LoadArgs, type LoadResult, runLoad, type Usage } from './drive/load.ts';
 import { residentKib } from './drive/measure.ts';
@@ -64,31 +63,48 @@ function perRequest({ result, usage }: { result: LoadResult; usage: Usage }) {
   };
 }
 
-export function http2(path: string, upload?: number): Trial {
+export function http2(load: Http2Load): Trial {
   return async (site, target, facts) => {
-    if (!hasH2load()) return { skipped: 'h2load is not installed' };
     if (!facts.http2) return { skipped: 'no h2' };
-    const bodyFile = join(site.workshop.folder, 'upload');
-    if (upload !== undefined) writeFileSync(bodyFile, Buffer.alloc(upload, '0123456789abcdef'));
-    const load: Http2Load = upload === undefined ? { path } : { path, bodyFile };
-    const { seconds } = site.options;
-    const full = await runHttp2(site, target, load, seconds);
-    const offered = Math.min(full.rps / 2, mostOffered);
-    const half = await runHttp2Rate(site, target, { ...load, rps: offered, seconds });
-    return {
-      tls: full.tls,
-      warnings: [...full.usage.warnings, ...pacing(half.usage), ...pooling(target, full.usage, full.requests)],
-      values: {
-        offered,
-        cpuUs: full.usage.cpuNs / 1e3 / full.requests,
-        rps: full.rps,
-        busyPercent: (full.usage.cpuNs / full.usage.wallNs) * 100,
-        dialled: full.usage.dialled,
-        halfCpuUs: half.usage.cpuNs / 1e3 / half.requests,
-        p50Ms: half.p50Us / 1e3,
-        p99Ms: half.p99Us / 1e3,
-      },
-    };
+    return measureHttp2(site, target, load);
+  };
+}
+
+/** Calls whose answer has so many messages of 100 bytes. */
+export function grpc(messages: number): Trial {
+  const load: Http2Load = {
+    path: grpcPath,
+    connections: 10,
+    streams: 20,
+    expect: messages * (100 + 5),
+    body: { name: `grpc-${messages}`, bytes: grpcMessage(messages, 100) },
+    fields: ['content-type: application/grpc', 'te: trailers'],
+  };
+  return async (site, target, facts) => {
+    if (facts.noGrpc !== undefined) return { skipped: facts.noGrpc };
+    return measureHttp2(site, target, load);
+  };
+}
+
+async function measureHttp2(site: Site, target: RunningLane, load: Http2Load): Promise<Sample | Skipped> {
+  if (!hasH2load()) return { skipped: 'h2load is not installed' };
+  const { seconds } = site.options;
+  const full = await runHttp2(site, target, load, seconds);
+  const offered = Math.min(full.rps / 2, mostOffered);
+  const half = await runHttp2Rate(site, target, { ...load, rps: offered, seconds });
+  return {
+    tls: full.tls,
+    warnings: [...full.usage.warnings, ...pacing(half.usage), ...pooling(target, full.usage, full.requests)],
+    values: {
+      offered,
+      cpuUs: full.usage.cpuNs / 1e3 / full.requests,
+      rps: full.rps,
+      busyPercent: (full.usage.cpuNs / full.usage.wallNs) * 100,
+      dialled: full.usage.dialled,
+      halfCpuUs: half.usage.cpuNs / 1e3 / half.requests,
+      p50Ms: half.p50Us / 1e3,
+      p99Ms: half.p99Us / 1e3,
+    },
   };
 }
 
@@ -119,21 +135,18 @@ export async function bulk(site: Site, target: RunningLane): Promise<Sample> {
   };
 }
 
-/** On a process of its own, so that what earlier rows left behind does not count. */
+/** Idle connections of HTTP/2, each used once. */
+export async function http2Memory(site: Site, target: RunningLane, facts: LaneFacts): Promise<Sample | Skipped> {
+  if (!facts.http2) return { skipped: 'no h2' };
+  return onFreshProcess(site, target, async (fresh) => {
+    const { idle, held } = await holdIdle(site, fresh, true);
+    return { values: { idleMib: idle / 1024, perConnectionKib: (held - idle) / idleConnections } };
+  });
+}
+
 export async function startAndMemory(site: Site, target: RunningLane): Promise<Sample> {
-  const fresh = await startLane(site, target.lane);
-  const rss = () => residentKib(fresh.running.pid);
-  try {
-    await wait(1000);
-    const idle = rss();
-    let held = 0;
-    const hold = async () => {
-      await wait(1000);
-      held = rss();
-    };
-    const { result } = await runLoad(site, fresh, { mode: 'idle', args: { conns: idleConnections }, held: hold });
-    if (result.alive !== idleConnections)
-      throw new Error(`only ${result.alive} of ${idleConnections} idle connections held`);
+  return onFreshProcess(site, target, async (fresh) => {
+    const { idle, held } = await holdIdle(site, fresh, false);
     const args = { path: '/bytes/16384', conns: connections, seconds: site.options.seconds };
     await runLoad(site, fresh, { mode: 'closed', args });
     await wait(1000);
@@ -142,10 +155,37 @@ export async function startAndMemory(site: Site, target: RunningLane): Promise<S
         startMs: fresh.startMs,
         idleMib: idle / 1024,
         perConnectionKib: (held - idle) / idleConnections,
-        afterLoadMib: rss() / 1024,
+        afterLoadMib: residentKib(fresh.running.pid) / 1024,
       },
     };
+  });
+}
+
+/** So that what earlier rows left behind does not count. */
+async function onFreshProcess(
+  site: Site,
+  { lane }: RunningLane,
+  measure: (fresh: RunningLane) => Promise<Sample>,
+): Promise<Sample> {
+  const fresh = await startLane(site, lane);
+  try {
+    return await measure(fresh);
   } finally {
     await site.processes.stop(fresh.running);
   }
+}
+
+/** Resident KiB before, and while the connections are held. */
+async function holdIdle(site: Site, fresh: RunningLane, http2: boolean): Promise<{ idle: number; held: number }> {
+  await wait(1000);
+  const idle = residentKib(fresh.running.pid);
+  let held = 0;
+  const hold = async () => {
+    await wait(1000);
+    held = residentKib(fresh.running.pid);
+  };
+  const { result } = await runLoad(site, fresh, { mode: 'idle', args: { conns: idleConnections, http2 }, held: hold });
+  if (result.alive !== idleConnections)
+    throw new Error(`only ${result.alive} of ${idleConnections} idle connections held`);
+  return { idle, held };
 }

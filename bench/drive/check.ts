@@ -4,9 +4,14 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Agent as PlainAgent, type RequestOptions, request as requestPlain } from 'node:http';
 import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import { connect } from 'node:tls';
+import { whyNoGrpc } from './grpc.ts';
 import type { RunningLane, Site } from './site.ts';
 
-export type LaneFacts = { readonly http2: boolean };
+export type LaneFacts = {
+  readonly http2: boolean;
+  /** Why gRPC calls do not get through it; undefined where they do. */
+  readonly noGrpc: string | undefined;
+};
 
 const keepAliveRequests = 200;
 
@@ -32,7 +37,8 @@ export async function checkLane(site: Site, running: RunningLane): Promise<LaneF
       const dialled = (await acceptedConnections(site)) - before - 1;
       hold(dialled <= 1, `${keepAliveRequests} requests on one connection made ${dialled} connections to the app`);
     }
-    return { http2: secure && (await speaksHttp2(port)) };
+    const http2 = secure && (await speaksHttp2(port));
+    return { http2, noGrpc: http2 || !secure ? await whyNoGrpc(port, secure) : 'no h2' };
   } finally {
     agent.destroy();
   }

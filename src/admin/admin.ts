@@ -4,12 +4,15 @@
 //   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; one line per check
 //   GET /metrics   Prometheus text
 //   GET /status    JSON: what is served, since when, and how it is going
-// It changes nothing, and says nothing about single requests.
+// It changes nothing, says nothing about single requests, and answers one request a connection.
 
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Clock } from '../exchange.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
 import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
+import { AdminConnections, type ConnectionLimits } from './connections.ts';
 import type { AppHealth } from './health.ts';
+import { createKept } from './kept.ts';
 import { type About, type Activity, createStatus } from './status.ts';
 
 export type AdminOptions = {
@@ -17,10 +20,13 @@ export type AdminOptions = {
   readonly app: AppHealth;
   readonly metrics: Activity & { text(): Promise<string>; readonly contentType: string };
   readonly about: About;
+  readonly clock: Clock;
+  readonly limits?: ConnectionLimits;
 };
 
-type Answer = { readonly status: number; readonly body: string; readonly contentType?: string };
+type Answer = { readonly status: number; readonly body: string | Buffer; readonly contentType?: string };
 type Route = () => Answer | Promise<Answer>;
+type Routes = ReadonlyMap<string, Route>;
 
 export interface Admin {
   /** Rejects with the system's error. */
@@ -29,39 +35,80 @@ export interface Admin {
   close(): void;
 }
 
-export function createAdmin({ state, app, metrics, about }: AdminOptions): Admin {
+const LIMITS: ConnectionLimits = { most: 48, requestMs: 5000, takeMs: 5000 };
+/** So that scrapers, however many, cost at most four renderings a second. */
+const METRICS_KEEP_MS = 250;
+const MAX_HEAD_BYTES = 8192;
+const MAX_BODY_BYTES = 65_536;
+
+export function createAdmin({ state, app, metrics, about, clock, limits = LIMITS }: AdminOptions): Admin {
   const status = createStatus({ state, app, metrics, about });
+  // one buffer for all answers: clients that do not take theirs hold no copies
+  const metricsText = createKept(async () => Buffer.from(await metrics.text()), METRICS_KEEP_MS, clock);
   const routes = new Map<string, Route>([
     ['/livez', () => ({ status: 200, body: 'ok\n' })],
     ['/startupz', () => (state() === 'starting' ? { status: 503, body: 'starting\n' } : { status: 200, body: 'ok\n' })],
     ['/readyz', async () => readiness(state(), await app.accepts())],
-    ['/metrics', async () => ({ status: 200, body: await metrics.text(), contentType: metrics.contentType })],
+    ['/metrics', async () => ({ status: 200, body: await metricsText(), contentType: metrics.contentType })],
     ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
   ]);
-  const server = createServer({ headersTimeout: 5000, requestTimeout: 10_000, connectionsCheckingInterval: 1000 });
-  server.maxConnections = 256;
-  server.on('request', (request, response) => void answer(routes, request, response));
-  server.on('clientError', (_error, socket) => socket.destroy());
+  const connections = new AdminConnections(limits, clock);
+  const server = createAdminServer(routes, connections);
   return {
     open: (address) => openPort(server, address),
     close() {
       server.close();
-      server.closeAllConnections();
+      connections.close();
     },
   };
 }
 
-async function answer(
-  routes: ReadonlyMap<string, Route>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  request.resume();
+/** Time-outs are those of `connections`: Node's own would count the same a second time. */
+function createAdminServer(routes: Routes, connections: AdminConnections): Server {
+  const server = createServer({ maxHeaderSize: MAX_HEAD_BYTES, headersTimeout: 0, requestTimeout: 0 });
+  server.on('connection', (socket) => connections.add(socket));
+  server.on('request', (request, response) => {
+    const { socket } = request;
+    const connection = connections.of(socket);
+    if (connection?.asked() === false) {
+      socket.pause(); // a second request, which is not answered: the first answer closes the connection
+      return;
+    }
+    response.on('error', () => {}); // its client has left
+    limitBody(request);
+    answer(routes, request, response).then(
+      () => connection?.answered(),
+      () => socket.destroy(),
+    );
+  });
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n', () => socket.destroy());
+    else socket.destroy();
+  });
+  return server;
+}
+
+/** No answer needs one; what is unread when a socket closes would make a reset of the answer. */
+function limitBody(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > MAX_BODY_BYTES) request.destroy();
+  });
+  request.on('error', () => {});
+}
+
+async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const route = routes.get((request.url ?? '').split('?', 1)[0] ?? '');
   const reading = request.method === 'GET' || request.method === 'HEAD';
   let found: Answer = { status: 404, body: `not found; there is ${[...routes.keys()].join(' ')}\n` };
   if (route !== undefined) found = reading ? await attempt(route) : { status: 405, body: 'only GET\n' };
-  const headers = { 'content-type': found.contentType ?? 'text/plain; charset=utf-8', 'cache-control': 'no-store' };
+  const headers = {
+    'content-type': found.contentType ?? 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(found.body),
+    'cache-control': 'no-store',
+    connection: 'close',
+  };
   response.writeHead(found.status, found.status === 405 ? { ...headers, allow: 'GET, HEAD' } : headers);
   response.end(found.body);
 }

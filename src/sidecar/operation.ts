@@ -33,5 +33,6 @@ export function createOperation(config: Config, options: OperationOptions): Oper
   const health = createAppHealth(config.upstream, config.upstreamConnectTimeout, clock);
   const upstream = upstreamName(config.upstream);
   const about = { version, now, upstream, pairs: identity.pairs, trust: clients.shared };
-  return { lifecycle, health, admin: createAdmin({ state: () => lifecycle.state, app: health, metrics, about }) };
+  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about, clock });
+  return { lifecycle, health, admin };
 }

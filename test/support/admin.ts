@@ -1,12 +1,20 @@
 // What the admin port answers, in readable form.
 
 import { request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Sidecar } from './sidecar.ts';
 
 export type AdminAnswer = { status: number; headers: Record<string, unknown>; body: string };
 
-export function askAdmin(sidecar: Sidecar, path: string, method = 'GET'): Promise<AdminAnswer> {
-  return askAdminAt(sidecar.adminPort, path, method);
+/** How long the sidecar keeps what it has rendered (src/admin/admin.ts), and a little more. */
+const METRICS_KEPT_MS = 260;
+/** When each sidecar's metrics were last asked for. */
+const askedMetricsAt = new WeakMap<Sidecar, number>();
+
+export async function askAdmin(sidecar: Sidecar, path: string, method = 'GET'): Promise<AdminAnswer> {
+  const answer = await askAdminAt(sidecar.adminPort, path, method);
+  if (path === '/metrics') askedMetricsAt.set(sidecar, performance.now());
+  return answer;
 }
 
 export function askAdminAt(port: number, path: string, method = 'GET'): Promise<AdminAnswer> {
@@ -31,7 +39,10 @@ export interface MetricsSeen {
   sum(name: string, labels?: Record<string, string>): number;
 }
 
+/** As they are now: waits until what was rendered before is no longer kept. */
 export async function readMetrics(sidecar: Sidecar): Promise<MetricsSeen> {
+  const keptMs = (askedMetricsAt.get(sidecar) ?? Number.NEGATIVE_INFINITY) + METRICS_KEPT_MS - performance.now();
+  if (keptMs > 0) await delay(keptMs);
   const { body: text } = await askAdmin(sidecar, '/metrics');
   return {
     text,

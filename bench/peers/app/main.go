@@ -6,6 +6,8 @@
 //	POST /sha256       reads the body, answers with its length and SHA-256
 //	GET  /head         answers with the request head as it arrived
 //	GET  /connections  how many connections it has accepted since its start (the asking one included)
+//
+// On HTTP/2 in clear text, with prior knowledge, it answers every request as a gRPC call; see grpc.go.
 package main
 
 import (
@@ -66,6 +68,12 @@ func main() {
 func serve(connection *net.TCPConn) {
 	defer connection.Close()
 	reader := bufio.NewReaderSize(connection, 16<<10)
+	if first, err := reader.Peek(3); err != nil {
+		return
+	} else if string(first) == preface[:3] {
+		serveGrpc(connection, reader)
+		return
+	}
 	scratch := make([]byte, 32<<10)
 	var asked request
 	for {

@@ -14,6 +14,7 @@ type target struct {
 	address string
 	plain   bool
 	resume  bool
+	http2   bool
 	path    string
 	upload  int
 	expect  int64
@@ -54,6 +55,9 @@ func newClient(t *target) *client {
 		NextProtos:                  []string{"http/1.1"},
 		CurvePreferences:            []tls.CurveID{tls.X25519}, // the same key exchange for all lanes
 		DynamicRecordSizingDisabled: true,
+	}
+	if t.http2 {
+		c.config.NextProtos = []string{"h2"}
 	}
 	if t.resume {
 		c.config.ClientSessionCache = tls.NewLRUClientSessionCache(1)
@@ -127,6 +131,9 @@ func (c *client) exchange() error {
 		if err := c.dial(); err != nil {
 			return err
 		}
+	}
+	if c.target.http2 {
+		return c.exchangeHTTP2()
 	}
 	if _, err := c.socket.Write(c.target.request); err != nil {
 		return err

@@ -3,7 +3,7 @@
 //	load closed    CONNS connections, each asks again as soon as it has its answer, for SECONDS
 //	load rate      requests leave by a clock at RPS whatever the answers do; latency counts from the intended time
 //	load connect   TCP, TLS handshake (full, or with -resume a resumed one), one request, close; again and again
-//	load idle      opens CONNS connections, asks once on each and holds them
+//	load idle      opens CONNS connections, asks once on each and holds them; with -http2 those of HTTP/2
 //	load clock     reads lines of process ids, answers each with their CPU nanoseconds
 //
 // The first four warm up, let everything in flight finish, print "ready" and wait for a line on stdin: who drives this
@@ -45,6 +45,7 @@ func main() {
 	var t target
 	flags.StringVar(&t.address, "addr", "", "HOST:PORT")
 	flags.BoolVar(&t.plain, "plain", false, "no TLS")
+	flags.BoolVar(&t.http2, "http2", false, "HTTP/2 (idle)")
 	flags.BoolVar(&t.resume, "resume", false, "resume TLS sessions")
 	flags.StringVar(&t.path, "path", "/bytes/100", "what to ask for")
 	flags.IntVar(&t.upload, "upload", 0, "POST this many bytes instead of GET")

@@ -107,6 +107,10 @@ func countAlive(pool []*client) result {
 			return
 		}
 		_, err := c.reader.Peek(1)
+		for err == nil && c.target.http2 { // a frame is no end
+			c.reader.Discard(c.reader.Buffered())
+			_, err = c.reader.Peek(1)
+		}
 		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
 			c.requests++
 		}
