@@ -39,6 +39,9 @@ export type PoolOptions<T, M extends Member<T>> = Pick<
   readonly dial: (pool: Pool<T, M>, borrower: Borrower<T>) => M;
 };
 
+/** Members for each of the number that is allowed, with those that were retired and still carry something. */
+const MOST = 4;
+
 type Waiting<T> = { readonly borrower: Borrower<T>; readonly deadlineMs: number };
 
 export class Pool<T, M extends Member<T>> implements Timed {
@@ -49,6 +52,8 @@ export class Pool<T, M extends Member<T>> implements Timed {
   #line: Waiting<T>[] = [];
   /** Dialled, and without room until it is open; one at a time. */
   #opening: M | undefined = undefined;
+  /** They take no more exchanges, and still carry some. */
+  readonly #retired = new Set<M>();
   #closing = false;
 
   constructor(options: PoolOptions<T, M>) {
@@ -58,7 +63,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
 
   /** Lends, now or when there is something to lend. */
   borrow(borrower: Borrower<T>): void {
-    const free = this.#free.at(-1);
+    const free = this.#roomy();
     if (free?.suits(borrower) === true) return this.#lend(free, borrower);
     // What is free and does not suit makes room for what does.
     if (free !== undefined && this.#members.size >= this.#options.maxMembers) this.#free[0]?.close();
@@ -84,12 +89,19 @@ export class Pool<T, M extends Member<T>> implements Timed {
 
   /** It takes no more exchanges. Those in flight end when they end; another one may be opened in its place. */
   retire(member: M): void {
+    if (!this.#members.has(member)) return;
+    this.#retired.add(member);
     this.left(member);
+  }
+
+  /** Whether no other one may be opened in place of one that still carries something. */
+  get crowded(): boolean {
+    return this.#members.size + this.#retired.size >= MOST * this.#options.maxMembers;
   }
 
   /** It is closed. `rejection`: why it never opened. */
   left(member: M, rejection?: Rejection): void {
-    if (!this.#members.delete(member)) return;
+    if (!this.#members.delete(member)) return void this.#retired.delete(member);
     this.#unfree(member);
     if (this.#opening === member) this.#opening = undefined;
     // With another one open, whoever waits goes on waiting for that.
@@ -143,6 +155,12 @@ export class Pool<T, M extends Member<T>> implements Timed {
     else this.#serve();
   }
 
+  /** The one that is used next. What has lost its room comes back with offer(). */
+  #roomy(): M | undefined {
+    while (this.#free.at(-1)?.room === 0) this.#free.pop();
+    return this.#free.at(-1);
+  }
+
   #keep(member: M): void {
     if (this.#free.at(-1) !== member && !this.#free.includes(member)) this.#free.push(member);
   }
@@ -157,7 +175,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #dial(borrower: Borrower<T>): M | undefined {
-    if (this.#opening !== undefined || this.#members.size >= this.#options.maxMembers) return undefined;
+    if (this.#opening !== undefined || this.#members.size >= this.#options.maxMembers || this.crowded) return undefined;
     const member = this.#options.dial(this, borrower);
     this.#members.add(member);
     if (member.room === 0) this.#opening = member;

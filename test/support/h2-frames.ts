@@ -89,6 +89,15 @@ export function ping(payload = '12345678'): Buffer {
   return frame(Type.ping, 0, 0, payload);
 }
 
+export function pushPromise(stream: number): Buffer {
+  return frame(
+    Type.pushPromise,
+    Flag.endHeaders,
+    stream,
+    Buffer.concat([uint32(2), headerBlock([[':method', 'GET']])]),
+  );
+}
+
 export function goaway(lastStream = 0, code: number = Code.noError): Buffer {
   return frame(Type.goaway, 0, 0, Buffer.concat([uint32(lastStream), uint32(code)]));
 }

@@ -1,72 +1,89 @@
 // One HTTP/2 connection to the app, in clear text and by prior knowledge. It knows how many streams it may carry and
-// whether it still takes new ones; a stream is only opened after the app's SETTINGS have said what it allows.
+// whether it still takes new ones; a stream is only begun after the app's SETTINGS have said what it allows. A session on
+// which our clients made many resets takes no new streams, so that the app has no reason to end it.
 
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  type OutgoingHttpHeaders,
-  type Settings,
-} from 'node:http2';
 import type { Socket } from 'node:net';
-import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
+import { REJECTIONS, type Rejection } from '../../errors.ts';
+import { Ending } from '../../http/h2/closed-streams.ts';
+import { Code } from '../../http/h2/frames.ts';
+import { H2Session } from '../../http/h2/session.ts';
+import type { Cost, SessionOwner } from '../../http/h2/session-owner.ts';
+import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
+import { Bucket } from '../../net/token-bucket.ts';
 import { socketRejection } from '../answer.ts';
-import type { Member } from '../pool.ts';
+import type { Member, Pool } from '../pool.ts';
 import type { Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
+import { AppFloods, CLOSE_MS, MAX_ID, MAX_STREAMS, OUR_RESETS, REST_MS, sessionOptions } from './app-limits.ts';
 import { AppStream } from './stream.ts';
 
-/** Streams of one session, where the app sets no lower limit. */
-const MAX_STREAMS = 1024;
-/** Bytes that the app may send on one stream, and on all, before clients take them. */
-const STREAM_WINDOW = 256 << 10;
-const SESSION_WINDOW = 4 << 20;
-
-/** Who is told what becomes of a session: the pool. */
-export interface Owner {
-  /** It has room for a stream, at first or again. */
-  offer(session: AppSession): void;
-  /** It takes no new stream. */
-  retire(session: AppSession): void;
-  /** It is closed; `rejection` says why it never opened. */
-  left(session: AppSession, rejection: Rejection | undefined): void;
-}
-
+/** Who is told what becomes of a session. */
+export type Owner = Pick<Pool<Transport, AppSession>, 'crowded' | 'offer' | 'retire' | 'left'>;
 export type SessionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
 
-export class AppSession implements Member<Transport>, Timed {
-  /** Of the connect, then of the idle session; Infinity while it carries streams. */
-  deadlineMs: number;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class AppSession implements Member<Transport>, SessionOwner, Timed {
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
   reused = false;
-  /** Whether the app takes extended CONNECT (RFC 8441). */
-  takesConnect = false;
+  /** The connection has ended, or is about to. */
+  lost = false;
+  /** The stream whose header block had no end. */
+  endlessId = 0;
   readonly options: SessionOptions;
   readonly #owner: Owner;
-  readonly #session: ClientHttp2Session;
+  readonly #socket: Socket;
+  readonly #session: H2Session;
+  readonly #floods: AppFloods;
+  readonly #resets: Bucket;
+  /** Of our resets, those that were counted. */
+  #counted = 0;
+  #nextId = 1;
   #active = 0;
-  #maxStreams = 0;
+  /** The app has said that it speaks HTTP/2. */
+  #open = false;
+  #leaving = false;
   #connected = false;
-  #expired = false;
   #error: unknown = undefined;
+  /** Why we ended it. */
+  #fault: Rejection | undefined = undefined;
+  /** Those that have given something of an answer in this read. */
+  readonly #unsettled: AppStream[] = [];
+  /** Of the connect, then of the idle session, at last of the close. */
+  #waitMs: number;
+  #restMs = NEVER;
 
   constructor(owner: Owner, socket: Socket, options: SessionOptions) {
     const { limits, clock, deadlines } = options;
     this.#owner = owner;
+    this.#socket = socket;
     this.options = options;
-    this.deadlineMs = clock() + limits.connectTimeoutMs;
-    this.#session = connect('http://app', sessionOptions(socket, limits));
-    this.#listen(this.#session);
+    this.#floods = new AppFloods(clock);
+    this.#resets = new Bucket(OUR_RESETS, clock);
+    this.#waitMs = clock() + limits.connectTimeoutMs;
+    this.#session = new H2Session(socket, this, sessionOptions(limits));
+    socket.on('connect', () => {
+      this.#connected = true;
+    });
+    const read = guarded(this, (chunk: Buffer) => this.#read(chunk));
+    socket.on('data', read);
+    // Nothing that is not complete can become so any more.
+    socket.on('end', () => socket.destroy());
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    const closed = guarded(this, () => this.#closed());
+    socket.on('close', closed);
     deadlines.add(this);
   }
 
   // ---- Member
 
   get room(): number {
-    if (this.#session.closed || this.#session.destroyed) return 0;
-    return Math.max(0, this.#maxStreams - this.#active);
+    if (!this.#open || this.#leaving || this.#restMs !== NEVER) return 0;
+    return Math.max(0, Math.min(this.#session.peer.maxStreams, MAX_STREAMS) - this.#active);
   }
 
   suits(): boolean {
@@ -79,110 +96,153 @@ export class AppSession implements Member<Transport>, Timed {
 
   /** Takes no new stream; what is in flight finishes. */
   close(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
     this.#owner.retire(this);
-    this.#session.close();
+    if (this.#active === 0) this.#end();
   }
 
   // ---- for its streams
 
-  /** Whether the connection itself has ended. */
-  get lost(): boolean {
-    return this.#session.destroyed;
+  /** Whether the app takes extended CONNECT (RFC 8441). */
+  get takesConnect(): boolean {
+    return this.#session.peer.takesConnect;
   }
 
-  /** Opens a stream; throws what Node thinks of the fields. release() ends what this begins. */
-  request(fields: OutgoingHttpHeaders, options: { endStream: boolean; waitForTrailers: boolean }): ClientHttp2Stream {
-    const stream = this.#session.request(fields, options);
+  /** release() ends what this begins. */
+  begin(owner: StreamOwner): H2Stream {
+    const stream = this.#session.open(this.#nextId);
+    stream.attach(owner);
+    this.#nextId += 2;
     this.#active++;
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#waitMs = NEVER;
+    this.#floods.begun();
+    if (this.#nextId > MAX_ID) this.close();
     return stream;
   }
 
+  /** The stream is over, or reset. */
   release(): void {
     this.reused = true;
-    if (--this.#active === 0) {
-      const { idleTimeoutMs } = this.options.limits;
-      if (idleTimeoutMs <= 0) return this.close();
-      this.deadlineMs = this.options.clock() + idleTimeoutMs;
-    }
+    this.#active--;
+    this.#countResets();
+    if (this.#active === 0) this.#rest();
     if (this.room > 0) this.#owner.offer(this);
   }
 
+  /** Its settle() is due when all that has come is read. */
+  settleLater(stream: AppStream): void {
+    this.#unsettled.push(stream);
+  }
+
+  // ---- SessionOwner
+
+  /** Pushes were forbidden: the engine lets none pass. */
+  opened(): void {}
+
+  settings(): void {
+    const first = !this.#open;
+    this.#open = true;
+    if (first) this.#waitMs = this.options.clock() + this.options.limits.idleTimeoutMs;
+    if (first || this.room > 0) this.#owner.offer(this);
+  }
+
+  /** Streams that the app has seen finish; new ones go to another session. */
+  goaway(lastId: number): void {
+    this.close();
+    for (const stream of this.#session.streams.values())
+      if (stream.id > lastId) stream.lose(Code.refusedStream, Ending.resetByPeer);
+  }
+
+  spend(cost: Cost): boolean {
+    return this.#floods.spend(cost);
+  }
+
+  failed(): void {
+    this.#fault = REJECTIONS.upstream_malformed;
+    this.endlessId = this.#session.openBlock;
+    this.lost = true;
+    this.#leaving = true;
+    this.#owner.left(this, this.#rejection());
+    this.#shut();
+  }
+
+  written(): void {}
+
   // ---- Timed
 
+  get deadlineMs(): number {
+    return Math.min(this.#waitMs, this.#restMs);
+  }
+
   expire(): void {
-    if (this.#open) return this.close();
-    this.#expired = true;
-    this.#session.destroy();
+    if (this.#restMs <= this.options.clock()) {
+      this.#restMs = NEVER;
+      if (this.room > 0) this.#owner.offer(this);
+    }
+    if (this.#waitMs > this.options.clock()) return;
+    if (this.#open && !this.#leaving) return this.close();
+    this.#fault = REJECTIONS.upstream_connect_timeout;
+    this.#socket.destroy();
   }
 
   /** Its streams end with it, and say so. */
   crashed(error: unknown): void {
     this.options.crashed(error);
-    this.#session.destroy();
+    this.#socket.destroy();
   }
 
   // ----
 
-  /** Whether the app has said that it speaks HTTP/2. */
-  get #open(): boolean {
-    return this.#maxStreams > 0;
+  #read(chunk: Buffer): void {
+    this.#session.read(chunk);
+    for (let i = 0; i < this.#unsettled.length; i++) (this.#unsettled[i] as AppStream).settle();
+    this.#unsettled.length = 0;
   }
 
-  #listen(session: ClientHttp2Session): void {
-    session.on('connect', () => {
-      this.#connected = true;
-      session.setLocalWindowSize(SESSION_WINDOW);
-    });
-    session.on(
-      'remoteSettings',
-      guarded(this, (settings: Settings) => this.#take(settings)),
-    );
-    session.on('error', (error: unknown) => {
-      this.#error ??= error;
-    });
-    // Streams that the app has seen finish; new ones go to another session.
-    session.on(
-      'goaway',
-      guarded(this, () => this.#owner.retire(this)),
-    );
-    session.on(
-      'close',
-      guarded(this, () => this.#closed()),
-    );
+  #countResets(): void {
+    const { resets } = this.#session.out;
+    let within = true;
+    for (; this.#counted < resets; this.#counted++) within = this.#resets.take() && within;
+    if (within || this.#leaving) return;
+    if (!this.#owner.crowded) this.close();
+    else if (this.#restMs === NEVER) this.#restMs = this.options.clock() + REST_MS;
   }
 
-  #take({ maxConcurrentStreams = MAX_STREAMS, enableConnectProtocol = false }: Settings): void {
-    const opened = !this.#open;
-    this.#maxStreams = Math.max(1, Math.min(maxConcurrentStreams, MAX_STREAMS));
-    this.takesConnect = enableConnectProtocol;
-    if (!opened) return;
-    this.deadlineMs = this.options.clock() + this.options.limits.idleTimeoutMs;
-    this.#owner.offer(this);
+  /** It carries nothing now. */
+  #rest(): void {
+    const { idleTimeoutMs } = this.options.limits;
+    if (this.#leaving) return this.#end();
+    if (idleTimeoutMs <= 0) return this.close();
+    this.#waitMs = this.options.clock() + idleTimeoutMs;
+  }
+
+  /** Nothing is in flight any more. */
+  #end(): void {
+    if (this.lost) return;
+    this.lost = true;
+    if (!this.#connected) return void this.#socket.destroy();
+    this.#session.stopped = true;
+    this.#session.out.writer.goaway(0, Code.none);
+    this.#session.out.writer.write();
+    this.#shut();
+  }
+
+  #shut(): void {
+    this.#waitMs = this.options.clock() + CLOSE_MS;
+    this.#socket.end();
   }
 
   #closed(): void {
+    this.lost = true;
+    this.#leaving = true;
     this.options.deadlines.delete(this);
-    this.#owner.left(this, this.#open ? undefined : this.#rejection());
+    this.#session.lose(Code.cancel);
+    this.#owner.left(this, this.#rejection());
   }
 
   /** Why it failed, where it failed before it was open. */
-  #rejection(): Rejection {
-    if (this.#expired) return REJECTIONS.upstream_connect_timeout;
-    const code = errorCode(this.#error);
-    if (this.#connected && code.startsWith('ERR_HTTP2_')) return REJECTIONS.upstream_malformed;
-    return socketRejection(this.#error, this.#connected);
+  #rejection(): Rejection | undefined {
+    return this.#open ? undefined : (this.#fault ?? socketRejection(this.#error, this.#connected));
   }
-}
-
-function sessionOptions(socket: Socket, { maxHeaderBytes, maxFields }: SessionOptions['limits']) {
-  return {
-    createConnection: () => socket,
-    settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: maxHeaderBytes * 2 },
-    peerMaxConcurrentStreams: MAX_STREAMS,
-    // Above our own caps: they have the clearer word for it.
-    maxHeaderListPairs: maxFields * 2,
-    maxSendHeaderBlockLength: 1 << 20,
-    maxSessionMemory: 64,
-  };
 }

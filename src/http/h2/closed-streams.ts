@@ -9,7 +9,13 @@ export type Ending = (typeof Ending)[keyof typeof Ending];
 const REMEMBERED = 256;
 
 export class ClosedStreams {
+  readonly #forgotten: Ending;
   #closed: Uint32Array | undefined = undefined;
+
+  /** `forgotten`: what is said of streams that are not remembered. What comes for one of our own is as little a fault as right after its end. */
+  constructor(forgotten: Ending) {
+    this.#forgotten = forgotten;
+  }
 
   add(id: number, ending: Ending): void {
     this.#closed ??= new Uint32Array(REMEMBERED);
@@ -18,7 +24,7 @@ export class ClosedStreams {
 
   endingOf(id: number): Ending {
     const found = this.#closed?.[place(id)] ?? 0;
-    return found >>> 2 === id >>> 1 ? ((found & 3) as Ending) : Ending.unknown;
+    return found >>> 2 === id >>> 1 ? ((found & 3) as Ending) : this.#forgotten;
   }
 }
 

@@ -68,7 +68,7 @@ export class ControlFrames {
     if (id !== 0) return session.fail(Code.protocol, 'SETTINGS of a stream');
     if ((flags & Flag.ack) !== 0) {
       if (to !== from) return session.fail(Code.frameSize, 'an acknowledgement with values');
-      if (session.spend(Cost.idle, 'acknowledgements')) this.#owner.acknowledged();
+      if (session.spend(Cost.idle, 'acknowledgements')) this.#owner.acknowledged?.();
       return;
     }
     if (!session.spend(Cost.answered, 'SETTINGS')) return;
@@ -78,6 +78,7 @@ export class ControlFrames {
     session.out.resizeTable(session.peer.tableBytes);
     session.out.writer.settings(undefined);
     this.#changeWindows(session.peer.initialWindow - before);
+    if (!session.stopped) this.#owner.settings?.();
   }
 
   /** Section 6.9.2: the windows of open streams change with the first one, and may come below 0. */
@@ -97,7 +98,7 @@ export class ControlFrames {
     if (id !== 0) return session.fail(Code.protocol, 'a PING of a stream');
     if (to - from !== PING_BYTES) return session.fail(Code.frameSize, 'a PING of another size');
     if ((flags & Flag.ack) !== 0) {
-      if (session.spend(Cost.idle, 'acknowledgements')) this.#owner.pong(bytes[from] as number);
+      if (session.spend(Cost.idle, 'acknowledgements')) this.#owner.pong?.(bytes[from] as number);
     } else if (session.spend(Cost.answered, 'pings')) {
       session.out.writer.ping(Flag.ack, bytes, from);
     }

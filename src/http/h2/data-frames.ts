@@ -7,6 +7,12 @@ import type { H2Session } from './session.ts';
 import { Cost } from './session-owner.ts';
 import type { H2Stream } from './stream.ts';
 
+/**
+ * Taken from the window of the connection, and not given back before there are as many. It has them beyond what its streams
+ * may have outstanding: else those that wait could leave no room for the one whose bytes would be given back.
+ */
+const UNRETURNED = 262_144;
+
 export class DataFrames {
   /** What streams that are fast borrow from. */
   readonly spare: SpareWindow;
@@ -20,9 +26,9 @@ export class DataFrames {
   /** `window`: what all streams together may have outstanding; `spare` of it is lent. */
   constructor(session: H2Session, window: number, spare: number) {
     this.#session = session;
-    this.#window = new ReceiveWindow(window);
+    this.#window = new ReceiveWindow(window + UNRETURNED, UNRETURNED);
     this.spare = new SpareWindow(spare);
-    session.out.openWindow(0, window - FIRST_WINDOW);
+    session.out.openWindow(0, window + UNRETURNED - FIRST_WINDOW);
   }
 
   /** Bytes are not held any more. */

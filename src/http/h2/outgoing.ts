@@ -23,6 +23,8 @@ export class Outgoing {
   /** Frames that the peer may send in return for what it got: window updates, pings that measure the path. */
   #earned = 0;
   congested = false;
+  /** RST_STREAM frames that were sent. */
+  resets = 0;
 
   constructor(writer: FrameWriter) {
     this.writer = writer;
@@ -97,6 +99,7 @@ export class Outgoing {
   }
 
   reset(id: number, code: Code): void {
+    this.resets++;
     this.writer.number(FrameType.rstStream, id, code);
   }
 

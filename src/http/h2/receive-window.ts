@@ -27,10 +27,13 @@ export class ReceiveWindow {
   #size: number;
   #left: number;
   #taken = 0;
+  readonly #most: number;
   /** Of the size, what was borrowed. */
   #borrowed = 0;
 
-  constructor(size: number) {
+  /** `most`: bytes that were taken and are not given back yet, if that is less than half of the size. */
+  constructor(size: number, most = Number.POSITIVE_INFINITY) {
+    this.#most = most;
     this.#size = size;
     this.#left = size;
   }
@@ -44,7 +47,7 @@ export class ReceiveWindow {
   /** These bytes are not held any more. Returns by how much the window is to be opened now, mostly 0. */
   take(bytes: number): number {
     this.#taken += bytes;
-    if (this.#taken * 2 < this.#size) return 0;
+    if (this.#taken * 2 < this.#size && this.#taken < this.#most) return 0;
     const opened = this.#taken;
     this.#taken = 0;
     this.#left += opened;

@@ -18,10 +18,12 @@ export type Cost = (typeof Cost)[keyof typeof Cost];
 export interface SessionOwner extends WriterOwner {
   /** The peer begins a stream: `fields` are good during the call. Its stream is to be made by open(), or it is refused. */
   opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void;
+  /** The peer's SETTINGS have come, at first or again: `peer` of the session has them. */
+  settings?(): void;
   /** Our SETTINGS have been acknowledged. */
-  acknowledged(): void;
+  acknowledged?(): void;
   /** A ping of ours came back, with the first byte of its payload. */
-  pong(mark: number): void;
+  pong?(mark: number): void;
   /** The peer will go. */
   goaway(lastId: number, code: number): void;
   /** False: it was too much. */

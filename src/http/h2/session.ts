@@ -38,6 +38,8 @@ export class H2Session implements FrameSink {
   readonly data: DataFrames;
   /** The last stream that the peer has begun. */
   lastId = 0;
+  /** The last one of our own. */
+  lastOwnId = -1;
   /** Bytes of bodies that are held for whoever takes them. */
   heldBytes = 0;
   /** Nothing more is read. */
@@ -50,7 +52,7 @@ export class H2Session implements FrameSink {
   readonly #reader: FrameReader;
   readonly #fields: FieldFrames;
   readonly #control: ControlFrames;
-  readonly #closed = new ClosedStreams();
+  readonly #closed: ClosedStreams;
   readonly #gathered: H2Stream[] = [];
   #settled = false;
   #paused = false;
@@ -59,6 +61,7 @@ export class H2Session implements FrameSink {
     this.#socket = socket;
     this.#owner = owner;
     this.#server = options.server;
+    this.#closed = new ClosedStreams(options.server ? Ending.unknown : Ending.resetByUs);
     this.#reader = new FrameReader(this, options.server);
     this.#fields = new FieldFrames(this, options.maxListBytes, options.maxBlockBytes);
     this.out = new Outgoing(
@@ -72,7 +75,12 @@ export class H2Session implements FrameSink {
 
   /** Whether a frame or a header block has begun and is not whole. */
   get waiting(): boolean {
-    return this.#reader.waiting || this.#fields.openBlock !== 0;
+    return this.#reader.waiting || this.openBlock !== 0;
+  }
+
+  /** The stream whose header block is under way, or 0. */
+  get openBlock(): number {
+    return this.#fields.openBlock;
   }
 
   read(chunk: Buffer): void {
@@ -91,6 +99,7 @@ export class H2Session implements FrameSink {
 
   /** The stream that opened() told of, or one of our own. */
   open(id: number): H2Stream {
+    if (!this.#server) this.lastOwnId = id;
     const stream = new H2Stream(this, id, this.peer.initialWindow);
     this.streams.set(id, stream);
     return stream;
@@ -151,10 +160,6 @@ export class H2Session implements FrameSink {
     return false;
   }
 
-  endingOf(id: number): Ending {
-    return this.#closed.endingOf(id);
-  }
-
   /** A stream that was begun after we have said which was the last one: it is not looked at. */
   isBehindLast(id: number): boolean {
     return this.deaf && id > this.lastId && (id & 1) === 1;
@@ -163,7 +168,7 @@ export class H2Session implements FrameSink {
   /** A stream that nobody has begun yet. */
   isIdle(id: number): boolean {
     if (this.#server) return (id & 1) === 0 || (id > this.lastId && !this.deaf);
-    return !this.streams.has(id) && this.endingOf(id) === Ending.unknown;
+    return (id & 1) === 0 || id > this.lastOwnId;
   }
 
   // ---- FrameSink
@@ -186,7 +191,7 @@ export class H2Session implements FrameSink {
       if (type !== FrameType.settings || (flags & Flag.ack) !== 0) this.fail(Code.protocol, 'no SETTINGS first');
       this.#settled = true;
     }
-    const within = this.#fields.openBlock;
+    const within = this.openBlock;
     if (within !== 0 ? type !== FrameType.continuation || id !== within : type === FrameType.continuation)
       this.fail(Code.protocol, 'a frame within a header block, or a CONTINUATION without one');
     return !this.stopped;
@@ -215,7 +220,7 @@ export class H2Session implements FrameSink {
 
   /** HEADERS or DATA of a stream that is closed. */
   late(id: number): void {
-    judgeLateFrame(this, id, this.endingOf(id));
+    judgeLateFrame(this, id, this.#closed.endingOf(id));
   }
 
   dataBegins(id: number, flags: number, length: number, padding: number): boolean {

@@ -22,6 +22,8 @@ export interface StreamOwner extends BodyTaker {
   drained(): void;
   /** Our direction is over: its last frame is on its way. */
   sent(): void;
+  /** It is about to be lost, but the peer had ended its direction before. True: what is held of that is still wanted. */
+  keeps?(code: Code): boolean;
   /** The peer reset the stream, or did what it must not do with it, or the connection is gone. */
   lost(code: Code): void;
 }
@@ -49,6 +51,9 @@ export class H2Stream {
   #ending = false;
   #trailers: RawHeaders | undefined = undefined;
   #waiting = false;
+  /** Its session has forgotten it: nothing more is sent. */
+  #gone = false;
+  #bodyEnded = false;
 
   constructor(session: H2Session, id: number, sendWindow: number) {
     this.#session = session;
@@ -106,13 +111,14 @@ export class H2Stream {
 
   /** For its body: the last of it, and its end, were given on. */
   bodyEnded(): void {
+    this.#bodyEnded = true;
     if (this.#localEnded) this.close(Ending.ended);
   }
 
   // ---- sending
 
   head(status: number | undefined, headers: RawHeaders): void {
-    if (!this.closed) this.#session.out.fields(this.id, status, headers, 0);
+    if (!this.closed && !this.#gone) this.#session.out.fields(this.id, status, headers, 0);
   }
 
   /** `release` is called when the bytes are not needed any more. */
@@ -143,6 +149,11 @@ export class H2Stream {
     this.#waiting = false;
     this.#trailers = trailers;
     if (this.#pending === undefined) this.#sendEnd();
+  }
+
+  /** Our direction has ended, or can go on no more. */
+  get localEnded(): boolean {
+    return this.#localEnded;
   }
 
   get pendingBytes(): number {
@@ -196,7 +207,8 @@ export class H2Stream {
     if (this.#trailers === undefined) this.#session.out.end(this.id);
     else this.#session.out.fields(this.id, undefined, this.#trailers, Flag.endStream);
     this.#owner?.sent();
-    if (this.remoteEnded) this.close(Ending.ended);
+    // What is held goes to its taker first, where that still wants it.
+    if (this.#bodyEnded) this.close(Ending.ended);
   }
 
   // ---- ends
@@ -204,7 +216,7 @@ export class H2Stream {
   /** We want no more of it. */
   reset(code: Code): void {
     if (this.closed) return;
-    this.#session.out.reset(this.id, code);
+    if (!this.#gone) this.#session.out.reset(this.id, code);
     this.close(Ending.resetByUs);
   }
 
@@ -212,6 +224,7 @@ export class H2Stream {
   lose(code: Code, ending: Ending): void {
     if (this.closed) return;
     const owner = this.#owner;
+    if (this.remoteEnded && owner?.keeps?.(code) === true) return this.#forget(ending);
     this.close(ending);
     owner?.lost(code);
   }
@@ -219,10 +232,18 @@ export class H2Stream {
   close(ending: Ending): void {
     if (this.closed) return;
     this.closed = true;
+    this.#forget(ending);
+    this.#incoming?.close();
+  }
+
+  /** Nothing more is sent; what is held of the body waits for its taker. */
+  #forget(ending: Ending): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#localEnded = true;
     this.#pending?.clear();
     this.#pending = undefined;
     this.#waiting = false;
-    this.#incoming?.close();
     this.#session.closed(this, ending);
   }
 }

@@ -9,10 +9,11 @@ import type { RawHeaders } from '../../http/fields.ts';
 import { Ending } from '../../http/h2/closed-streams.ts';
 import { Code } from '../../http/h2/frames.ts';
 import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
+import { Tunnel } from '../../http/h2/tunnel.ts';
 import type { Field } from '../../http/hpack/field.ts';
 import type { Http2Connection } from './connection.ts';
 import type { Http2Request } from './request.ts';
-import { Tunnel, withoutProof } from './tunnel.ts';
+import { withoutProof } from './without-proof.ts';
 
 export class Http2Exchange extends ExchangeState implements StreamOwner {
   declare readonly connection: Http2Connection;
@@ -117,12 +118,11 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
 
   sent(): void {
     this.ended = true;
-    if (this.#tunnel !== undefined) {
-      if (this.#stream.remoteEnded) this.#finish();
-      return;
-    }
-    if (!this.#stream.remoteEnded) this.#endRequest();
-    this.#finish();
+    const { remoteEnded } = this.#stream;
+    // What is held of the request is nobody's any more.
+    if (remoteEnded) this.#stream.close(Ending.ended);
+    else if (this.#tunnel === undefined) this.#endRequest();
+    if (remoteEnded || this.#tunnel === undefined) this.#finish();
   }
 
   lost(): void {

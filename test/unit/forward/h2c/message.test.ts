@@ -5,11 +5,14 @@ import { UNKNOWN_LENGTH } from '../../../../src/exchange.ts';
 import { isRejection } from '../../../../src/forward/answer.ts';
 import {
   answerHead,
-  owesTrailers,
+  endRejection,
+  readFields,
+  readHead,
   requestFields,
-  splitStatus,
-  trailersRejection,
+  resetRejection,
 } from '../../../../src/forward/h2c/message.ts';
+import { Code } from '../../../../src/http/h2/frames.ts';
+import { Field } from '../../../../src/http/hpack/field.ts';
 import { FakeExchange, type FakeRequest } from '../../pipeline/fake-exchange.ts';
 
 const LIMITS = {
@@ -21,33 +24,43 @@ const LIMITS = {
   maxFields: 3,
 };
 
+function fieldsOf(raw: readonly string[]): Field[] {
+  const fields: Field[] = [];
+  for (let i = 0; i < raw.length; i += 2) fields.push(new Field(raw[i] ?? '', raw[i + 1] ?? ''));
+  return fields;
+}
+
 function exchangeOf(request: FakeRequest, host = 'example.org'): FakeExchange {
   const exchange = new FakeExchange(request);
   exchange.host = host;
   return exchange;
 }
 
-test('the request: pseudo fields for the line and Host, no field of the connection', () => {
-  const headers = ['Host', 'example.org', 'TE', 'trailers', 'Connection', 'TE', 'X-A', '1'];
-  assert.deepEqual(
-    { ...requestFields(exchangeOf({ method: 'POST', target: '/a?b', headers })) },
-    { ':method': 'POST', ':scheme': 'http', ':authority': 'example.org', ':path': '/a?b', te: 'trailers', 'x-a': '1' },
-  );
+test('the request: pseudo fields for the line and Host, then the others as they came', () => {
+  const headers = ['Host', 'example.org', 'TE', 'trailers', 'X-A', '1', 'X-A', '2'];
+  const line = [':method', 'POST', ':scheme', 'http', ':authority', 'example.org', ':path', '/a?b'];
+  assert.deepEqual(requestFields(exchangeOf({ method: 'POST', target: '/a?b', headers })), [
+    ...line,
+    'TE',
+    'trailers',
+    'X-A',
+    '1',
+    'X-A',
+    '2',
+  ]);
 });
 
 test('a WebSocket: extended CONNECT without the key', () => {
   const exchange = exchangeOf({ headers: ['Sec-WebSocket-Key', 'k', 'Sec-WebSocket-Version', '13'] });
   exchange.upgrade = 'WebSocket';
   const fields = requestFields(exchange);
-  assert.equal(fields[':method'], 'CONNECT');
-  assert.equal(fields[':protocol'], 'websocket');
-  assert.equal(fields['sec-websocket-key'], undefined);
-  assert.equal(fields['sec-websocket-version'], '13');
+  assert.deepEqual(fields.slice(0, 2), [':method', 'CONNECT']);
+  assert.deepEqual(fields.slice(8), [':protocol', 'websocket', 'Sec-WebSocket-Version', '13']);
 });
 
 describe('the head of an answer', () => {
   const split = (raw: string[]) => {
-    const answer = splitStatus(raw, LIMITS);
+    const answer = readHead(fieldsOf(raw), false, LIMITS);
     return isRejection(answer) ? answer.reason : answer;
   };
   test('status and fields', () =>
@@ -56,6 +69,8 @@ describe('the head of an answer', () => {
     ['no status', ['a', 'b'], 'upstream_malformed'],
     ['a status of four digits', [':status', '2000'], 'upstream_malformed'],
     ['a second pseudo field', [':status', '200', ':x', 'y'], 'upstream_malformed'],
+    ['a name in upper case', [':status', '200', 'X-A', 'b'], 'upstream_malformed'],
+    ['a field of a connection', [':status', '200', 'connection', 'close'], 'upstream_malformed'],
     ['a line end in a value', [':status', '200', 'a', 'b\r\nc: d'], 'upstream_malformed'],
     ['too many fields', [':status', '200', 'a', '', 'b', '', 'c', '', 'd', ''], 'upstream_header_too_large'],
     ['too many bytes', [':status', '200', 'a', 'b'.repeat(100)], 'upstream_header_too_large'],
@@ -93,20 +108,45 @@ describe('the head of an answer', () => {
   for (const [why, got, want] of rows) test(why, () => assert.deepEqual(got, want));
 });
 
+test('more fields than were kept are upstream_header_too_large', () => {
+  const answer = readHead(fieldsOf([':status', '200']), true, LIMITS);
+  assert.ok(isRejection(answer) && answer.reason === 'upstream_header_too_large');
+});
+
 test('trailers are checked', () => {
-  assert.equal(trailersRejection(['grpc-status', '0', 'content-length', '5']), undefined);
-  assert.equal(trailersRejection(undefined), undefined);
-  assert.equal(trailersRejection(['a', 'b\n'])?.reason, 'upstream_malformed');
+  const of = (raw: string[]) => {
+    const trailers = readFields(fieldsOf(raw), 0, false, LIMITS);
+    return isRejection(trailers) ? trailers.reason : trailers;
+  };
+  assert.deepEqual(of(['grpc-status', '0', 'content-length', '5']), ['grpc-status', '0', 'content-length', '5']);
+  assert.equal(of(['a', 'b\n']), 'upstream_malformed');
+  assert.equal(of([':status', '200']), 'upstream_malformed');
 });
 
 test('an answer of gRPC owes trailers; a page that is no gRPC does not', () => {
   const call = exchangeOf({ protocol: 'h2' });
   call.grpc = true;
-  const of = (status: number, type: string) => {
+  const of = (status: number, type: string, trailers?: string[]) => {
     const head = answerHead(call, { status, headers: ['content-type', type] }, false);
-    return !isRejection(head) && owesTrailers(call, head);
+    return isRejection(head) ? head.reason : endRejection(call, head, 0, trailers)?.reason;
   };
-  assert.ok(of(200, 'application/grpc+proto'));
-  assert.ok(!of(200, 'text/html'));
-  assert.ok(!of(503, 'application/grpc'));
+  assert.equal(of(200, 'application/grpc+proto'), 'upstream_closed');
+  assert.equal(of(200, 'application/grpc+proto', ['grpc-status', '0']), undefined);
+  assert.equal(of(200, 'text/html'), undefined);
+  assert.equal(of(503, 'application/grpc'), undefined);
+});
+
+test('an answer that ended before its length is upstream_closed', () => {
+  const asked = exchangeOf({});
+  const head = answerHead(asked, { status: 200, headers: ['content-length', '5'] }, false);
+  assert.ok(!isRejection(head));
+  assert.equal(endRejection(asked, head, 4, undefined)?.reason, 'upstream_closed');
+  assert.equal(endRejection(asked, head, 5, undefined), undefined);
+});
+
+test('a stream that was lost with a word on the protocol is upstream_malformed, else upstream_closed', () => {
+  for (const code of [Code.protocol, Code.flowControl, Code.frameSize, Code.compression, Code.streamClosed])
+    assert.equal(resetRejection(code).reason, 'upstream_malformed');
+  for (const code of [Code.none, Code.cancel, Code.internal, Code.refusedStream, Code.enhanceYourCalm])
+    assert.equal(resetRejection(code).reason, 'upstream_closed');
 });

@@ -105,6 +105,24 @@ describe('bodies that come', () => {
     assert.equal(carrier.bytes, 64_000);
   });
 
+  test('uploads that wait, in any number, leave room for the one that runs', async (t) => {
+    const stage = await staged(t);
+    const last = 255;
+    for (let id = 1; id < last; id += 2) await stage.say(headers(id, post, false), ...upload(id, FIRST));
+    await stage.say(headers(last, post, false));
+    const carrier = new HeldCarrier();
+    stage.exchanges.at(-1)?.carry(carrier);
+    const others = 127 * FIRST;
+    let sent = 0;
+    while (sent < 4 << 20) {
+      const window = Math.min(stage.windowOpened(last) + FIRST - sent, stage.windowOpened(0) + FIRST - others - sent);
+      assert.ok(window > 0, `nothing more may be sent after ${sent} bytes`);
+      await stage.say(...upload(last, window));
+      sent += window;
+    }
+    assert.equal(carrier.bytes, sent);
+  });
+
   test('the window of one that is taken as it comes grows, and so much is lent to few', async (t) => {
     const stage = await staged(t);
     stage.onRequest = (exchange) => exchange.carry(new HeldCarrier());

@@ -1,11 +1,10 @@
-// The byte stream of a WebSocket over HTTP/2 (RFC 8441): a Duplex over one stream, made when the app has agreed, and not
-// for any other exchange. Its windows are given back as it is read.
+// The byte stream of a WebSocket over HTTP/2 (RFC 8441), for both ends: a Duplex over one stream, made when the app has
+// agreed, and not for any other exchange. Its windows are given back as it is read.
 
 import { Duplex } from 'node:stream';
-import type { RawHeaders } from '../../http/fields.ts';
-import { Code } from '../../http/h2/frames.ts';
-import type { H2Stream } from '../../http/h2/stream.ts';
 import { type Guarded, guarded } from '../../net/guard.ts';
+import { Code } from './frames.ts';
+import type { H2Stream } from './stream.ts';
 
 export class Tunnel extends Duplex {
   readonly #stream: H2Stream;
@@ -37,25 +36,15 @@ export class Tunnel extends Duplex {
     this.on('error', () => {});
   }
 
-  /** What the client sent. */
+  /** What the peer sent. */
   receive(chunk: Buffer): void {
     if (!this.push(chunk)) this.#stream.pause();
   }
 
-  /** The client takes bytes again. */
+  /** The peer takes bytes again. */
   drained(): void {
     const written = this.#written;
     this.#written = undefined;
     written?.();
   }
-}
-
-/** The app's answer to the handshake of HTTP/1.1, as HTTP/2 has it: the proof of the handshake is left out (RFC 8441 section 5). */
-export function withoutProof(headers: RawHeaders): RawHeaders {
-  const kept: RawHeaders = [];
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i] as string;
-    if (name.toLowerCase() !== 'sec-websocket-accept') kept.push(name, headers[i + 1] as string);
-  }
-  return kept;
 }

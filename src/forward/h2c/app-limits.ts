@@ -1,0 +1,72 @@
+// What the app may have and do on a session: streams, windows, fields, and frames that carry nothing.
+
+import type { Clock } from '../../exchange.ts';
+import { FIRST_WINDOW, Setting } from '../../http/h2/frames.ts';
+import type { SessionOptions } from '../../http/h2/session.ts';
+import { Cost } from '../../http/h2/session-owner.ts';
+import { ENTRY_BYTES } from '../../http/hpack/field.ts';
+import { Bucket, type Budget } from '../../net/token-bucket.ts';
+import type { ForwardLimits } from '../upstream.ts';
+
+/** Streams of one session, where the app sets no lower limit: all of them reset at once are far below what apps put up with. */
+export const MAX_STREAMS = 256;
+/** Lent to streams whose bytes are taken as fast as they come. */
+const SPARE_WINDOW = 4 << 20;
+/** The least that a header block may have before it is decoded. */
+const BLOCK_BYTES = 65_536;
+
+export function sessionOptions({ maxHeaderBytes, maxFields }: ForwardLimits): SessionOptions {
+  const maxListBytes = maxHeaderBytes + ENTRY_BYTES * maxFields;
+  return {
+    server: false,
+    settings: [
+      [Setting.enablePush, 0],
+      [Setting.maxHeaderListSize, maxListBytes],
+    ],
+    // Answers that their clients do not take hold up no other.
+    window: MAX_STREAMS * FIRST_WINDOW + SPARE_WINDOW,
+    spareWindow: SPARE_WINDOW,
+    maxListBytes,
+    maxBlockBytes: Math.max(BLOCK_BYTES, 4 * maxHeaderBytes),
+  };
+}
+
+/**
+ * Resets of ours, in whose number clients have a hand, that one session takes: Node's server ends a session after 1,000 at
+ * once and 33 a second, Envoy's after 500.
+ */
+export const OUR_RESETS: Budget = { burst: 100, perSecond: 20 };
+
+/** More than any app needs, for a session carries the calls of many clients; an app that floods us pays with it. */
+const ANSWERED: Budget = { burst: 10_000, perSecond: 1000 };
+const IDLE: Budget = { burst: 100_000, perSecond: 10_000 };
+const FAULTS = 1000;
+
+/** Until a session that could not be replaced takes new streams again. */
+export const REST_MS = 5000;
+/** How long the app has to close its end behind ours. */
+export const CLOSE_MS = 1000;
+/** Of streams; far from the last one that there can be. */
+export const MAX_ID = 1 << 30;
+
+export class AppFloods {
+  readonly #answered: Bucket;
+  readonly #idle: Bucket;
+  #faults = FAULTS;
+
+  constructor(clock: Clock) {
+    this.#answered = new Bucket(ANSWERED, clock);
+    this.#idle = new Bucket(IDLE, clock);
+  }
+
+  /** A stream was begun: the app may reset it, whenever it wants. */
+  begun(): void {
+    this.#faults++;
+  }
+
+  /** False: the session has to end. */
+  spend(cost: Cost): boolean {
+    if (cost === Cost.reset) return --this.#faults >= 0;
+    return cost === Cost.answered ? this.#answered.take() : this.#idle.take();
+  }
+}
