@@ -100,8 +100,8 @@ const TABLE = {
   ),
   client_timeout: faulty(
     408,
-    'The client sent or accepted nothing for --client-timeout.',
-    'A client that stalled or lost its network.',
+    'The client sent or accepted nothing for --client-timeout, or less than --min-body-rate.',
+    'A client that stalled or lost its network; many of them at once: an attack. See --min-body-rate.',
   ),
   client_certificate_missing: denied(
     403,

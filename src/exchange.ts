@@ -60,6 +60,8 @@ export interface Exchange {
   awaitsContinue: boolean;
   /** Whether it is a gRPC call: silence is normal, and failures are told in gRPC's way. Set by the grpc policy. */
   grpc: boolean;
+  /** The head of the answer is there, and silence after it is normal: an event stream, gRPC. Set by the carrier. */
+  patient: boolean;
   /** Whether the client lets its connection stay open after this exchange. Set by the request rules. */
   persistent: boolean;
   requestId: string;
@@ -76,6 +78,8 @@ export interface Exchange {
 
   /** Whether the head of the final answer has been given. */
   readonly answered: boolean;
+  /** Whether the client owes a byte, and has for a while been slower with what it owes than --min-body-rate. */
+  readonly lags: boolean;
   /** Whether the exchange is over: nothing may be called any more, and calls have no effect. */
   readonly finished: boolean;
 
@@ -161,6 +165,7 @@ export abstract class ExchangeState implements Exchange {
   upgrade: string | undefined = undefined;
   awaitsContinue = false;
   grpc = false;
+  patient = false;
   persistent = false;
   requestId = '';
   client: string;
@@ -209,6 +214,7 @@ export abstract class ExchangeState implements Exchange {
     if (!this.ended) carrier?.gone();
   }
 
+  abstract get lags(): boolean;
   abstract carry(carrier: Carrier): void;
   abstract pauseBody(): void;
   abstract resumeBody(): void;

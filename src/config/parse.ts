@@ -74,6 +74,14 @@ export function parseCount(min: number): (text: string) => number {
   };
 }
 
+/** A whole number from 1 to 100; a `%` may follow. */
+export function parsePercent(text: string): number {
+  const digits = /^([0-9]{1,3})%?$/.exec(text)?.[1];
+  const percent = Number(digits);
+  if (digits === undefined || percent < 1 || percent > 100) throw new Malformed('a percentage from 1 to 100, as 50');
+  return percent;
+}
+
 /** A whole number above 0, or `auto`. */
 export function parseCountOrAuto(text: string): number | 'auto' {
   if (text === 'auto') return text;

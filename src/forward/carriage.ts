@@ -1,8 +1,8 @@
 // One exchange on its way to the app and back: what every forwarder does with it, written once. Which interim answers and
 // trailers pass, whether a request may be sent a second time, when the first byte came, who owes a byte, and how it fails.
-// A transport (a connection of wire, a stream of h2c, a request of http-proxy) moves the messages and decides none of this.
-// It ends in exactly one of three ways: it answers, it fails, or the exchange is gone.
+// A transport moves the messages and decides none of this. It ends by answering, by failing, or with the exchange gone.
 
+import { clientKey } from '../clients/client-key.ts';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Carrier, Exchange, Failures } from '../exchange.ts';
 import { interimFields, passableTrailers, type RawHeaders } from '../http/fields.ts';
@@ -19,11 +19,14 @@ export type CarriageOptions = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'li
 export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly exchange: Exchange;
+  readonly client: string;
+  readonly clientConnection: object;
+  readonly upgrades: boolean;
+  waited = false;
   readonly #failures: Failures;
   readonly #options: CarriageOptions;
   readonly #kept: KeptBody | undefined;
   #transport: Transport | undefined = undefined;
-  #repeated = false;
   #requestDone: boolean;
   #requestTrailers: RawHeaders | undefined = undefined;
   /** The app has not taken what was sent, and the client has not taken what was answered, when more of it came. */
@@ -31,12 +34,13 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   #clientBehind = false;
   #interims = 0;
   #answering = false;
-  /** The head is there, and silence after it is normal. */
-  #patient = false;
   #tunnel: TunnelEnd | undefined = undefined;
 
   constructor(exchange: Exchange, failures: Failures, options: CarriageOptions) {
     this.exchange = exchange;
+    this.client = clientKey(exchange.connection.client, exchange.client);
+    this.clientConnection = exchange.connection;
+    this.upgrades = exchange.upgrade !== undefined;
     this.#failures = failures;
     this.#options = options;
     this.#requestDone = exchange.bodyLength === 0;
@@ -44,14 +48,6 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   }
 
   // ---- Borrower
-
-  get upgrades(): boolean {
-    return this.exchange.upgrade !== undefined;
-  }
-
-  get waited(): boolean {
-    return this.#repeated;
-  }
 
   /** False: the exchange is over, and needs nothing any more. */
   lend(transport: Transport): boolean {
@@ -63,7 +59,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
       // It may have failed within the call.
       if (this.#transport !== transport) return true;
       this.#turn();
-      if (!this.#repeated) this.exchange.carry(this);
+      if (!this.waited) this.exchange.carry(this);
       else if (this.#kept !== undefined) this.#sendAgain(transport, this.#kept.bytes);
     } catch (error) {
       this.crashed(error);
@@ -77,13 +73,17 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     else this.exchange.resumeBody();
   }
 
-  /** Nothing could be lent. */
+  /** Nothing could be lent, or what was is taken back. */
   denied(rejection: Rejection): void {
     try {
-      this.#fail(rejection);
+      this.#give(rejection);
     } catch (error) {
       this.crashed(error);
     }
+  }
+
+  yield(): void {
+    if (this.#transport !== undefined && this.exchange.lags) this.denied(REJECTIONS.client_timeout);
   }
 
   // ---- Carrier: what the client sends
@@ -137,7 +137,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   answerHead(head: AnswerHead): void {
     const { exchange } = this;
     this.#answering = true;
-    this.#patient = head.stream || exchange.grpc;
+    exchange.patient = head.stream || exchange.grpc;
     this.#kept?.drop();
     const nowMs = this.#options.clock();
     exchange.upstreamMs = nowMs - exchange.startedMs;
@@ -173,7 +173,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   failed(rejection: Rejection, loss?: Loss): void {
     this.#release();
     if (!this.#mayRepeat(loss)) return this.#fail(rejection);
-    this.#repeated = true;
+    this.waited = true;
     this.#appBehind = false;
     if (!this.#requestDone) this.exchange.pauseBody();
     this.#options.lender.borrow(this);
@@ -210,7 +210,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
 
   /** Not while the client owes: more of its request, or room for more of its answer. */
   #appOwes(): boolean {
-    if (this.#transport?.connected !== true || this.#patient || this.#clientBehind) return false;
+    if (this.#transport?.connected !== true || this.exchange.patient || this.#clientBehind) return false;
     return this.#requestDone || this.#appBehind || this.exchange.awaitsContinue;
   }
 
@@ -224,7 +224,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   /** Only where the app cannot have acted, and the client has seen nothing. */
   #mayRepeat(loss: Loss | undefined): boolean {
     const { exchange } = this;
-    if (this.#repeated || this.#answering || this.#interims > 0) return false;
+    if (this.waited || this.#answering || this.#interims > 0) return false;
     if (loss === undefined || exchange.finished || exchange.upgrade !== undefined) return false;
     if (loss === 'stale') return mayRepeat(exchange);
     return exchange.bodyLength === 0 || this.#kept?.whole === true;

@@ -1,13 +1,16 @@
 // What is lent to exchanges: connections or sessions to the app, up to a number, the last used first, so that a burst's
-// surplus ages and goes. Whoever finds none waits in line, for no longer than the connect time-out. It never reads or writes
-// a message; when an idle member goes, the member says.
+// surplus ages and goes. Whoever finds none waits in line, for no longer than the connect time-out; a client with more than
+// its share has to give back what it does not move while others wait. It never reads or writes a message; when an idle
+// member goes, the member says.
 
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Timed } from '../net/deadlines.ts';
+import { Line, type Waiter } from './line.ts';
+import { type ShareOptions, Shares } from './shares.ts';
 import type { ForwarderOptions } from './upstream.ts';
 
 /** Who wants a transport. */
-export interface Borrower<T> {
+export interface Borrower<T> extends Waiter {
   /** What it gets may become a tunnel, so that nothing may have been carried on it. */
   readonly upgrades: boolean;
   /** It lost one that the app had closed: it stands first in line, and trusts none that was used. */
@@ -16,6 +19,8 @@ export interface Borrower<T> {
   lend(transport: T): boolean;
   /** Nothing became free within the connect time-out, or the app cannot be reached. */
   denied(rejection: Rejection): void;
+  /** Others wait, and its client has its share: where that is to blame for how long it takes, it ends. */
+  yield(): void;
 }
 
 /** One connection or session. */
@@ -28,6 +33,8 @@ export interface Member<T> {
   transport(): T;
   /** Takes no new exchange and ends after those in flight. */
   close(): void;
+  /** Who has it; the pool's to set, where shares are counted. */
+  holder?: Borrower<T> | undefined;
 }
 
 export type PoolOptions<T, M extends Member<T>> = Pick<
@@ -37,19 +44,22 @@ export type PoolOptions<T, M extends Member<T>> = Pick<
   readonly maxMembers: number;
   /** Opens one, for that borrower; with room at once, or with none until it is offered. */
   readonly dial: (pool: Pool<T, M>, borrower: Borrower<T>) => M;
+  /** Of members that carry one exchange each; undefined: shares are not counted. */
+  readonly share?: ShareOptions | undefined;
 };
 
 /** Members for each of the number that is allowed, with those that were retired and still carry something. */
 const MOST = 4;
 
-type Waiting<T> = { readonly borrower: Borrower<T>; readonly deadlineMs: number };
+const NOBODY_FULL = (): boolean => false;
 
 export class Pool<T, M extends Member<T>> implements Timed {
   readonly #options: PoolOptions<T, M>;
   readonly #members = new Set<M>();
   /** Those with room; the last is used next. */
   readonly #free: M[] = [];
-  #line: Waiting<T>[] = [];
+  readonly #line = new Line<Borrower<T>>();
+  readonly #shares: Shares | undefined;
   /** Dialled, and without room until it is open; one at a time. */
   #opening: M | undefined = undefined;
   /** They take no more exchanges, and still carry some. */
@@ -58,6 +68,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
 
   constructor(options: PoolOptions<T, M>) {
     this.#options = options;
+    this.#shares = options.share && new Shares(options.maxMembers, options.share);
     options.deadlines.add(this);
   }
 
@@ -69,19 +80,19 @@ export class Pool<T, M extends Member<T>> implements Timed {
     if (free !== undefined && this.#members.size >= this.#options.maxMembers) this.#free[0]?.close();
     const dialled = this.#dial(borrower);
     if (dialled !== undefined && dialled.room > 0) return this.#lend(dialled, borrower);
-    const waiting = { borrower, deadlineMs: this.#options.clock() + this.#options.limits.connectTimeoutMs };
-    if (borrower.waited) this.#line.unshift(waiting);
-    else this.#line.push(waiting);
+    const deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
+    this.#line.add(borrower, deadlineMs, borrower.waited);
   }
 
   /** Takes a borrower out of the line. */
   forget(borrower: Borrower<T>): void {
-    if (this.#line.length > 0) this.#line = this.#line.filter((waiting) => waiting.borrower !== borrower);
+    if (this.#line.length > 0) this.#line.forget(borrower);
   }
 
   /** A member has room: it is open now, or an exchange on it is complete. */
   offer(member: M): void {
     if (this.#opening === member) this.#opening = undefined;
+    this.#givenBack(member);
     this.#fill(member);
     // Who waits is served to the end.
     if (this.#closing) member.close();
@@ -103,6 +114,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   left(member: M, rejection?: Rejection): void {
     if (!this.#members.delete(member)) return void this.#retired.delete(member);
     this.#unfree(member);
+    this.#givenBack(member);
     if (this.#opening === member) this.#opening = undefined;
     // With another one open, whoever waits goes on waiting for that.
     if (rejection !== undefined && this.#members.size === 0) return this.#denyAll(rejection);
@@ -122,11 +134,11 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   expire(): void {
-    const nowMs = this.#options.clock();
-    const late = this.#line.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-    if (late.length === 0) return;
-    this.#line = this.#line.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    for (const { borrower } of late) borrower.denied(REJECTIONS.upstream_busy);
+    for (const borrower of this.#line.late(this.#options.clock())) {
+      this.#shares?.refused(borrower.client);
+      borrower.denied(REJECTIONS.upstream_busy);
+    }
+    this.#reclaim();
   }
 
   crashed(error: unknown): void {
@@ -137,18 +149,53 @@ export class Pool<T, M extends Member<T>> implements Timed {
 
   #lend(member: M, borrower: Borrower<T>): void {
     this.#unfree(member);
-    borrower.lend(member.transport());
+    this.#give(member, borrower);
     if (member.room > 0) this.#keep(member);
+  }
+
+  #give(member: M, borrower: Borrower<T>): void {
+    if (this.#shares !== undefined) {
+      this.#shares.take(borrower.client);
+      member.holder = borrower;
+    }
+    borrower.lend(member.transport());
+    // It was not needed any more.
+    if (member.room > 0) this.#givenBack(member);
+  }
+
+  #givenBack(member: M): void {
+    const { holder } = member;
+    if (holder === undefined) return;
+    member.holder = undefined;
+    this.#shares?.giveBack(holder.client);
+  }
+
+  /** Whose turn it is. */
+  get #next(): Borrower<T> | undefined {
+    return this.#line.next(this.#shares?.full ?? NOBODY_FULL);
+  }
+
+  /** As long as somebody waits who has less than his share: what those who have theirs do not move. */
+  #reclaim(): void {
+    const shares = this.#shares;
+    if (shares === undefined || this.#line.length === 0) return;
+    for (const { holder } of [...this.#members]) {
+      const next = this.#next;
+      if (next === undefined || shares.full(next.client)) return;
+      // What it gives back is lent to who is next within the call.
+      if (holder !== undefined && shares.full(holder.client)) holder.yield();
+    }
   }
 
   /** Lends it to those who wait, in their order. */
   #fill(member: M): void {
-    while (member.room > 0 && this.#line.length > 0) {
-      const { borrower } = this.#line[0] as Waiting<T>;
+    while (member.room > 0) {
+      const borrower = this.#next;
+      if (borrower === undefined) break;
       // Another one is dialled in its place, when it has left.
       if (!member.suits(borrower)) return member.close();
-      this.#line.shift();
-      borrower.lend(member.transport());
+      this.#line.served(borrower);
+      this.#give(member, borrower);
     }
     if (member.room > 0) this.#keep(member);
     // One more, where this one was not enough.
@@ -166,8 +213,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #serve(): void {
-    while (this.#line.length > 0) {
-      const { borrower } = this.#line[0] as Waiting<T>;
+    for (let borrower = this.#next; borrower !== undefined; borrower = this.#next) {
       const member = this.#dial(borrower);
       if (member === undefined || member.room === 0) return;
       this.#fill(member);
@@ -183,9 +229,7 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #denyAll(rejection: Rejection): void {
-    const denied = this.#line;
-    this.#line = [];
-    for (const { borrower } of denied) borrower.denied(rejection);
+    for (const borrower of this.#line.late(Number.POSITIVE_INFINITY)) borrower.denied(rejection);
   }
 
   #unfree(member: M): void {

@@ -3,6 +3,7 @@
 import type { Clock } from '../exchange.ts';
 import type { UpstreamAddress } from '../net/addresses.ts';
 import type { Deadlines } from '../net/deadlines.ts';
+import type { ShareOptions } from './shares.ts';
 
 /** Time-outs in milliseconds, sizes in bytes. */
 export type ForwardLimits = {
@@ -23,6 +24,8 @@ export type ForwarderOptions = {
   readonly deadlines: Deadlines;
   /** A defect of ours on a connection to the app that carried no exchange. */
   readonly crashed: (error: unknown) => void;
+  /** How much of maxConnections one client may have while others wait; undefined: all. */
+  readonly share?: ShareOptions | undefined;
 };
 
 /** The app's answer may have a larger head than a request: cookies and policies are set there. */

@@ -1,8 +1,9 @@
-// Who is connected, and when each is told to go: at its deadline, at a drain, when the client CA has changed, and when it
-// is old. It never reads a byte.
+// Who is connected, and when each is told to go: at its deadline, at a drain, when the client CA has changed, when it is old,
+// and when it is idle while there is hardly room for others. It never reads a byte.
 
 import type { Clock } from '../exchange.ts';
 import type { Deadlines, Timed } from '../net/deadlines.ts';
+import { Queue, type Queued } from '../net/queue.ts';
 
 export interface OpenConnection extends Timed {
   readonly protocol: string;
@@ -13,6 +14,21 @@ export interface OpenConnection extends Timed {
   /** Clients are verified by another CA: if its client was verified before, retire, and end its tunnels now. */
   revoke(): void;
   destroy(): void;
+  /** The registry's to use. */
+  readonly idlePlace: IdlePlace;
+}
+
+/** Where a connection stands among those that are idle. */
+export class IdlePlace implements Queued<IdlePlace> {
+  before: IdlePlace | undefined = undefined;
+  after: IdlePlace | undefined = undefined;
+  /** Infinity: it is not idle, and nowhere. */
+  sinceMs = NEVER;
+  readonly connection: OpenConnection;
+
+  constructor(connection: OpenConnection) {
+    this.connection = connection;
+  }
 }
 
 export type ConnectionsOptions = {
@@ -21,27 +37,42 @@ export type ConnectionsOptions = {
   readonly deadlines: Deadlines;
   /** Counted from add(); 0: a connection may grow old. */
   readonly maxAgeMs: number;
+  /** How many there can be; undefined: no limit. */
+  readonly maxConnections?: number;
   /** As Math.random. */
   readonly random?: () => number;
 };
 
+const NEVER = Number.POSITIVE_INFINITY;
 /** Connections that were made together, as after a restart of their clients, must not all be made again together. */
 const AGE_SPREAD = 0.1;
+/** One in so many places is kept free for newcomers, where somebody idle can go for it; these take up to two seconds. */
+const KEPT_FREE = 16;
+const MAX_KEPT_FREE = 256;
+/** A client that has just connected, or read an answer, may be about to ask. */
+const LEAST_IDLE_MS = 1000;
 
 export class Connections implements Timed {
   readonly #open = new Set<OpenConnection>();
   readonly #options: ConnectionsOptions;
   /** When each connection is old; those that have been told are no longer in it. */
   readonly #oldAtMs = new Map<OpenConnection, number>();
-  /** When the next connection is old. */
-  deadlineMs = Number.POSITIVE_INFINITY;
+  /** The longest idle is the first. */
+  readonly #idle = new Queue<IdlePlace>();
+  /** Told to go for others, and still there. */
+  readonly #leaving = new Set<OpenConnection>();
+  /** Above so many, those longest idle are told to go. */
+  readonly #roomy: number;
+  #nextOldMs = NEVER;
   #draining = false;
   #whenEmpty: (() => void) | undefined;
   #emptied: Promise<void> | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    if (options.maxAgeMs > 0) options.deadlines.add(this);
+    const { maxConnections = NEVER } = options;
+    this.#roomy = maxConnections - Math.min(MAX_KEPT_FREE, Math.ceil(maxConnections / KEPT_FREE));
+    if (options.maxAgeMs > 0 || maxConnections !== NEVER) options.deadlines.add(this);
   }
 
   get size(): number {
@@ -62,13 +93,31 @@ export class Connections implements Timed {
     const { clock, deadlines, maxAgeMs, random = Math.random } = this.#options;
     this.#open.add(connection);
     deadlines.add(connection);
+    if (this.#crowded) this.#makeRoom();
     if (maxAgeMs === 0) return;
     const oldAtMs = clock() + maxAgeMs * (1 - AGE_SPREAD * random());
     this.#oldAtMs.set(connection, oldAtMs);
-    this.deadlineMs = Math.min(this.deadlineMs, oldAtMs);
+    this.#nextOldMs = Math.min(this.#nextOldMs, oldAtMs);
+  }
+
+  /** Nothing of it is in flight from now on. */
+  idle(connection: OpenConnection): void {
+    const place = connection.idlePlace;
+    if (place.sinceMs !== NEVER || !this.#open.has(connection)) return;
+    place.sinceMs = this.#options.clock();
+    this.#idle.push(place);
+  }
+
+  busy(connection: OpenConnection): void {
+    const place = connection.idlePlace;
+    if (place.sinceMs === NEVER) return;
+    place.sinceMs = NEVER;
+    this.#idle.delete(place);
   }
 
   delete(connection: OpenConnection): void {
+    this.busy(connection);
+    this.#leaving.delete(connection);
     this.#options.deadlines.delete(connection);
     this.#oldAtMs.delete(connection);
     if (this.#open.delete(connection) && this.#open.size === 0) this.#whenEmpty?.();
@@ -98,14 +147,43 @@ export class Connections implements Timed {
     return left;
   }
 
+  get #crowded(): boolean {
+    return this.#open.size - this.#leaving.size > this.#roomy;
+  }
+
+  /** Whoever is idle longest goes for who comes; where nobody is, there is no room. */
+  #makeRoom(): void {
+    const idleBeforeMs = this.#options.clock() - LEAST_IDLE_MS;
+    while (this.#crowded) {
+      const longest = this.#idle.first;
+      if (longest === undefined || longest.sinceMs > idleBeforeMs) return;
+      const { connection } = longest;
+      this.busy(connection);
+      this.#leaving.add(connection);
+      this.#guarded(connection, () => connection.retire());
+    }
+  }
+
   // ---- Timed
 
-  /** Tells those that are old, each once. */
+  /** When the next connection is old, or idle for long enough where there is hardly room. */
+  get deadlineMs(): number {
+    const { first } = this.#idle;
+    if (first === undefined || !this.#crowded) return this.#nextOldMs;
+    return Math.min(this.#nextOldMs, first.sinceMs + LEAST_IDLE_MS);
+  }
+
   expire(): void {
+    this.#makeRoom();
+    if (this.#nextOldMs <= this.#options.clock()) this.#retireOld();
+  }
+
+  /** Tells those that are old, each once. */
+  #retireOld(): void {
     const nowMs = this.#options.clock();
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#nextOldMs = NEVER;
     for (const [connection, oldAtMs] of this.#oldAtMs) {
-      if (oldAtMs > nowMs) this.deadlineMs = Math.min(this.deadlineMs, oldAtMs);
+      if (oldAtMs > nowMs) this.#nextOldMs = Math.min(this.#nextOldMs, oldAtMs);
       else {
         this.#oldAtMs.delete(connection);
         this.#guarded(connection, () => connection.retire());

@@ -5,6 +5,8 @@ export type Limits = {
   readonly handshakeTimeoutMs: number;
   readonly headerTimeoutMs: number;
   readonly clientTimeoutMs: number;
+  /** Bytes a second, averaged over clientTimeoutMs; 0: none. */
+  readonly minBodyRate: number;
   readonly idleTimeoutMs: number;
   /** 0: connections may grow old. */
   readonly maxConnectionAgeMs: number;

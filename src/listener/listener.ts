@@ -12,8 +12,10 @@ import type { ClientCertificates } from './accept/client-certificates.ts';
 import { type Accepted, type HandshakeObserver, Handshakes } from './accept/handshakes.ts';
 import { PendingConnection } from './accept/pending-connection.ts';
 import { Connections } from './connections.ts';
-import { Http1Connection, type Http1Options } from './http1/connection.ts';
-import { Http2Connection, type Http2Options, type SessionFault } from './http2/connection.ts';
+import { Http1Connection } from './http1/connection.ts';
+import type { Http1Options } from './http1/options.ts';
+import { Http2Connection } from './http2/connection.ts';
+import type { Http2Options, SessionFault } from './http2/options.ts';
 import type { Limits } from './limits.ts';
 
 export interface ListenerObserver extends HandshakeObserver {
@@ -31,7 +33,7 @@ export type ListenerOptions = {
   readonly deadlines: Deadlines;
   /** Offer HTTP/2. */
   readonly http2: boolean;
-  /** More connections than this, whatever state they are in, are closed at once. */
+  /** More connections than this, whatever state they are in, are closed at once; before that, who is idle has to go. */
   readonly maxConnections: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
@@ -58,7 +60,8 @@ const KEEP_ALIVE_PROBE_MS = 60_000;
 
 export function createListener(options: ListenerOptions): Listener {
   const { limits, clock, observer, handler } = options;
-  const connections = new Connections({ clock, deadlines: options.deadlines, maxAgeMs: limits.maxConnectionAgeMs });
+  const { deadlines, maxConnections } = options;
+  const connections = new Connections({ clock, deadlines, maxAgeMs: limits.maxConnectionAgeMs, maxConnections });
   const http1: Http1Options = { handler, limits, connections, clock };
   const http2: Http2Options = { ...http1, sessionFailed: observer.sessionFailed };
   const handshakes = new Handshakes({
@@ -83,7 +86,7 @@ export function createListener(options: ListenerOptions): Listener {
   };
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
   // Node closes what is above it before it has made a socket of it.
-  server.maxConnections = options.maxConnections;
+  server.maxConnections = maxConnections;
   server.on('drop', (peer) => observer.refused('max_connections', canonicalAddress(peer?.remoteAddress ?? '') ?? ''));
   server.on('connection', (socket: Socket) => {
     try {

@@ -21,6 +21,17 @@ export function canonicalAddress(text: string): string | undefined {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 
+/** IPv4: the address itself. IPv6: its first 64 bits, which is what one subscriber or machine has at least (RFC 6177). */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address;
+  const words = wordsOf(address);
+  return `${words.slice(0, 4).map(hex).join(':')}::/64`;
+}
+
+function hex(word: number): string {
+  return word.toString(16);
+}
+
 /** A range of `10.0.0.0/8`, `2001:db8::/32` or a single address; else what is wrong with the text. */
 export function readRange(text: string): Range | string {
   const [, written = '', length] = /^([^/%]+)(?:\/(0|[1-9][0-9]{0,2}))?$/.exec(text) ?? [];

@@ -62,6 +62,9 @@ export const METRICS = {
     'Client connections that were refused, or ended for what their clients did, by reason.',
     'reason',
   ),
+  client_share_refused_total: counter(
+    'Requests that found no connection to the app in time while their client had its --max-client-share of them.',
+  ),
   handshakes_total: counter(
     'TLS handshakes that succeeded, by version and whether a session was resumed.',
     'version',

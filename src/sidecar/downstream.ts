@@ -25,6 +25,7 @@ export function makeListener(config: Config, given: Downstream): Listener {
     handshakeTimeoutMs: config.handshakeTimeout,
     headerTimeoutMs: config.headerTimeout,
     clientTimeoutMs: config.clientTimeout,
+    minBodyRate: config.minBodyRate,
     idleTimeoutMs: config.idleTimeout,
     maxConnectionAgeMs: config.maxConnectionAge,
     maxHeaderBytes: config.maxHeaderSize,

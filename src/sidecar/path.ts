@@ -46,7 +46,8 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
   const observer = observeExchanges({ log, metrics, settings, clock, plaintext });
   const crashed = (error: unknown): void => observer.internalError(undefined, error);
   const maxConnections = capacity.upstreamConnections;
-  const forwarder = await openForwarder(config, { clock, deadlines, crashed, maxConnections });
+  const shareRefused = (): void => metrics.client_share_refused_total.inc();
+  const forwarder = await openForwarder(config, { clock, deadlines, crashed, maxConnections, shareRefused });
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({

@@ -6,11 +6,16 @@ import { ANSWER_HEAD_BYTES, type ForwarderOptions, type ForwardLimits } from '..
 import { MAX_FIELDS } from '../listener/limits.ts';
 
 type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed'> & {
+  /** See ShareOptions. */
+  readonly shareRefused: () => void;
   /** What --upstream-max-connections comes to. */
   readonly maxConnections: number;
 };
 
-export function openForwarder(config: Config, { maxConnections, ...given }: Given): ReturnType<typeof createForwarder> {
+export function openForwarder(
+  config: Config,
+  { maxConnections, shareRefused, ...given }: Given,
+): ReturnType<typeof createForwarder> {
   const limits: ForwardLimits = {
     connectTimeoutMs: config.upstreamConnectTimeout,
     upstreamTimeoutMs: config.upstreamTimeout,
@@ -20,5 +25,6 @@ export function openForwarder(config: Config, { maxConnections, ...given }: Give
     maxFields: MAX_FIELDS,
   };
   const { upstream, upstreamProtocol, forwarder } = config;
-  return createForwarder({ ...given, upstream, upstreamProtocol, forwarder, limits });
+  const share = { percent: config.maxClientShare, refused: shareRefused };
+  return createForwarder({ ...given, upstream, upstreamProtocol, forwarder, limits, share });
 }

@@ -52,6 +52,7 @@ async function begin(t: TestContext, carrier: Partial<Carrier>, changes: Partial
       handshakeTimeoutMs: 10_000,
       headerTimeoutMs: 10_000,
       clientTimeoutMs: 10_000,
+      minBodyRate: 240,
       idleTimeoutMs: 10_000,
       maxConnectionAgeMs: 0,
       maxHeaderBytes: 16_384,

@@ -5,14 +5,21 @@ import { describe, type TestContext, test } from 'node:test';
 import { readMetrics } from '../support/admin.ts';
 import { startApp } from '../support/app.ts';
 import { endsWell } from '../support/ended-well.ts';
+import { PREFACE, SETTINGS_ACK, settings } from '../support/h2-frames.ts';
 import { eventually } from '../support/poll.ts';
-import { connect, connectPlain } from '../support/raw-client.ts';
+import { connect, connectPlain, type RawClient } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { setStage } from '../support/stage.ts';
 
+/** Answers that the app holds back: to `/hold`. */
+const held: (() => void)[] = [];
+
 async function begin(t: TestContext, args: string[]): Promise<Sidecar> {
   const stage = await setStage(t);
-  const app = await startApp(t, (_, response) => response.end('ok'));
+  const app = await startApp(t, ({ url }, response) => {
+    if (url === '/hold') held.push(() => response.end('ok'));
+    else response.end('ok');
+  });
   return stage.start({ upstream: app.port, args });
 }
 
@@ -39,13 +46,17 @@ async function assertRefused(sidecar: Sidecar): Promise<void> {
 const LIMIT = 5;
 const limit = ['--max-connections', String(LIMIT)];
 
-test('the one above the limit is closed and counted; those within go on', async (t) => {
+const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+
+test('where all are busy, the one above the limit is closed and counted; those within go on', async (t) => {
   const sidecar = await begin(t, limit);
   assert.equal((await sidecar.waitForLog('serving')).maxConnections, LIMIT);
   const clients = await Promise.all(Array.from({ length: LIMIT }, () => connect({ port: sidecar.port })));
+  for (const client of clients) client.send(get('/hold'));
+  await eventually(() => held.length === LIMIT, { what: 'requests in flight' });
   for (let i = 0; i < 20; i++) await assertRefused(sidecar);
+  for (const answer of held.splice(0)) answer();
   for (const client of clients) {
-    client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
     assert.equal((await client.readResponse()).status, 200);
   }
   const metrics = await readMetrics(sidecar);
@@ -61,6 +72,32 @@ test('the one above the limit is closed and counted; those within go on', async 
     [['connection refused', '127.0.0.1', 1]],
   );
 });
+
+for (const alpn of ['http/1.1', 'h2']) {
+  test(`near the limit, connections of ${alpn} that are idle longest go, and newcomers are served`, async (t) => {
+    const sidecar = await begin(t, ['--max-connections', '20']);
+    const idle: RawClient[] = [];
+    const open = async (): Promise<number> => idle.push(await connect({ port: sidecar.port, alpn: [alpn] }));
+    for (let i = 0; i < 18; i++) await open();
+    if (alpn === 'h2') for (const client of idle) client.send(Buffer.concat([PREFACE, settings([]), SETTINGS_ACK]));
+    else for (const client of idle) client.send(get('/'));
+    // Each newcomer takes the place of one of them.
+    for (let i = 0; i < 10; i++) await serves(sidecar);
+    const busy: RawClient[] = [];
+    for (let i = 0; i < 10; i++) {
+      const client = await eventually(() => connect({ port: sidecar.port }), { what: 'a free place' });
+      busy.push(client);
+      client.send(get('/hold'));
+    }
+    await eventually(() => held.length === 10, { what: 'requests in flight' });
+    await eventually(() => idle.filter(({ ended }) => ended).length >= 10, { what: 'room' });
+    assert.equal(idle.at(-1)?.ended, false, 'the last that came');
+    for (const answer of held.splice(0)) answer();
+    for (const client of busy) assert.equal((await client.readResponse()).status, 200);
+    for (const client of [...idle, ...busy]) client.destroy();
+    await endsWell(sidecar);
+  });
+}
 
 describe('room is made again by every kind of end', () => {
   const ends: Readonly<Record<string, (sidecar: Sidecar) => Promise<void>>> = {

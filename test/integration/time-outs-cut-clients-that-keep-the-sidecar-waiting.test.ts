@@ -16,13 +16,14 @@ const limitMs = 1200;
 const limits = ['--header-timeout', '--idle-timeout', '--handshake-timeout', '--client-timeout', '--upstream-timeout'];
 const getNow = 'GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
-type Beginning = { short: string; ms?: number; forwarder?: Forwarder };
+type Beginning = { short: string; ms?: number; forwarder?: Forwarder; rate?: string };
 
 /** With this one limit short, and the others so long that none of them ends anything here. */
-async function begin(t: TestContext, { short, ms = limitMs, ...options }: Beginning) {
+async function begin(t: TestContext, { short, ms = limitMs, rate = '0', ...options }: Beginning) {
   const stage = await setStage(t);
   const app = await startGatedApp(t);
-  const args = limits.flatMap((name) => [name, name === short ? `${ms}ms` : '30m']);
+  const times = limits.flatMap((name) => [name, name === short ? `${ms}ms` : '30m']);
+  const args = [...times, '--min-body-rate', rate];
   return { app, sidecar: await stage.start({ upstream: app.port, args, ...options }) };
 }
 
@@ -175,6 +176,22 @@ for (const forwarder of forwarders) {
       await eventually(() => body().length === 100_000, { what: 'the whole body at the app' });
       response.end('taken');
       assert.equal((await client.readResponse()).body.toString(), 'taken');
+      client.destroy();
+      await endsWell(sidecar);
+    });
+
+    test('a body that keeps coming, and more slowly than --min-body-rate, is a 408', async (t) => {
+      const ms = 4000;
+      const { sidecar, app } = await begin(t, { ...options, ms, rate: '240B' });
+      const client = await connect({ port: sidecar.port });
+      const started = performance.now();
+      client.send('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\nx');
+      await app.waitFor(1);
+      const drip = setInterval(() => client.send('x'), 100);
+      t.after(() => clearInterval(drip));
+      await assertAtLimit('the answer', started + ms - limitMs, client.readResponse());
+      clearInterval(drip);
+      assert.match(client.received.toString(), /^HTTP\/1\.1 408 .*details="client_timeout"/s);
       client.destroy();
       await endsWell(sidecar);
     });

@@ -36,6 +36,8 @@ export class AppSocket extends MemorySocket {
 export class Call implements Borrower<Transport>, Receiver {
   readonly upgrades = false;
   readonly waited = false;
+  readonly client = '192.0.2.7';
+  readonly clientConnection = this;
   readonly deadlineMs = Number.POSITIVE_INFINITY;
   readonly exchange: FakeExchange;
   transport: Transport | undefined;
@@ -54,6 +56,8 @@ export class Call implements Borrower<Transport>, Receiver {
   }
 
   expire(): void {}
+
+  yield(): void {}
 
   lend(transport: Transport): boolean {
     this.transport = transport;

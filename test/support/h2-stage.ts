@@ -105,6 +105,7 @@ export class H2Stage {
       handshakeTimeoutMs: 1000,
       headerTimeoutMs: 20_000,
       clientTimeoutMs: 30_000,
+      minBodyRate: 240,
       idleTimeoutMs: 60_000,
       maxConnectionAgeMs: 0,
       maxHeaderBytes: 16_384,

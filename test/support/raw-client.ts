@@ -14,6 +14,8 @@ export type AddressOptions = {
   port: number;
   /** Default 127.0.0.1. */
   host?: string;
+  /** Where the connection comes from: another address of the loopback is another client. */
+  localAddress?: string;
   /** For the connection and the handshake; default patienceMs. */
   deadlineMs?: number;
   /** True: the server's end does not end our side. */
@@ -100,8 +102,8 @@ function tlsOptions(options: ConnectOptions, tcp: Socket): ConnectionOptions {
 }
 
 async function openTcp(options: AddressOptions): Promise<Socket> {
-  const { port, host = '127.0.0.1', allowHalfOpen = false, deadlineMs = patienceMs } = options;
-  const socket = connectTcp({ port, host, allowHalfOpen, noDelay: true });
+  const { port, host = '127.0.0.1', localAddress, allowHalfOpen = false, deadlineMs = patienceMs } = options;
+  const socket = connectTcp({ port, host, allowHalfOpen, noDelay: true, ...(localAddress && { localAddress }) });
   await established({ socket, event: 'connect', deadlineMs });
   return socket;
 }

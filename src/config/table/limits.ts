@@ -1,7 +1,15 @@
 // The options of limits: sizes, numbers and times.
 
 import { option } from '../option.ts';
-import { parseCount, parseCountOrAuto, parseDuration, parseLimit, parseSizeOf } from '../parse.ts';
+import {
+  parseCount,
+  parseCountOrAuto,
+  parseDuration,
+  parseLimit,
+  parsePercent,
+  parseSize,
+  parseSizeOf,
+} from '../parse.ts';
 
 export const LIMIT_OPTIONS = {
   'max-connections': option({
@@ -9,7 +17,7 @@ export const LIMIT_OPTIONS = {
     default: 'auto',
     takes: 'N|auto',
     parse: parseCountOrAuto,
-    help: 'Maximum number of client connections; any more are closed at once. auto: what memory and open files allow.',
+    help: 'Maximum number of client connections. Near it those idle longest are told to go; where all are busy, any more are closed at once. auto: what memory and open files allow.',
   }),
   'max-connection-age': option({
     group: 'Limits',
@@ -17,6 +25,13 @@ export const LIMIT_OPTIONS = {
     takes: 'DURATION',
     parse: parseDuration,
     help: 'Age, counted from the handshake, at which a client connection is told to go after what is in flight; up to 10 % less, so that not all go at once. 0: never.',
+  }),
+  'max-client-share': option({
+    group: 'Limits',
+    default: '50',
+    takes: 'PERCENT',
+    parse: parsePercent,
+    help: "Part of the app's connections that one client may have while others wait; alone it may have all. A client is its verified certificate's name, else its address, IPv6 by /64.",
   }),
   'max-header-size': option({
     group: 'Limits',
@@ -45,6 +60,13 @@ export const LIMIT_OPTIONS = {
     takes: 'DURATION',
     parse: parseLimit,
     help: 'Time without a byte from the client, or accepted by it, while one is owed; 408 before the answer, a cut after its head.',
+  }),
+  'min-body-rate': option({
+    group: 'Limits',
+    default: '240B',
+    takes: 'SIZE',
+    parse: parseSize,
+    help: 'Bytes a second, averaged over --client-timeout, with which a body must come, and an answer be taken, while they hold a connection to the app; below it as that time-out. 0: none. Not for event streams, gRPC and upgraded connections.',
   }),
   'idle-timeout': option({
     group: 'Limits',

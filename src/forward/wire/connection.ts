@@ -16,13 +16,14 @@ import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { type RequestHead, RequestWriter } from './request.ts';
 import type { Reader, Slab } from './shared-reads.ts';
 
-/** So that the fields have one shape from the start. */
+// So that the fields have one shape from the start.
 const UNATTACHED = new Socket();
 const NOTHING_TO_WRITE = new RequestWriter(UNATTACHED);
 
 export class AppConnection implements Transport, Member<Transport>, Reader, AnswerSink, Timed {
   readonly keepsTime = true;
   connected = false;
+  holder: Borrower<Transport> | undefined = undefined;
   /** When the connect, or the idle connection, is over. */
   #ownDeadlineMs: number;
   readonly #owner: Pool<Transport, AppConnection>;
@@ -34,7 +35,6 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   #error: unknown = undefined;
   /** Whether an exchange was completed on it before: then the app may have closed it unnoticed. */
   #reused = false;
-  /** A byte of the present answer has come. */
   #answering = false;
   #ended = false;
   #closing = false;

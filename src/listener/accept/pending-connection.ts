@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import { type AddressList, canonicalAddress } from '../../net/addresses.ts';
 import { guarded } from '../../net/guard.ts';
-import type { Connections, OpenConnection } from '../connections.ts';
+import { type Connections, IdlePlace, type OpenConnection } from '../connections.ts';
 import { serverNameOf } from './client-hello.ts';
 import { isProxyHeader, type ProxyHeaderFault, readProxyHeader } from './proxy-header.ts';
 
@@ -47,6 +47,7 @@ const NOTHING = Buffer.alloc(0);
 
 export class PendingConnection implements OpenConnection {
   readonly protocol = 'handshake';
+  readonly idlePlace = new IdlePlace(this);
   readonly deadlineMs: number;
   readonly socket: Socket;
   /** The TCP peer. */

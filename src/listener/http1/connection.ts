@@ -4,40 +4,27 @@
 
 import type { Duplex } from 'node:stream';
 import { REJECTIONS } from '../../errors.ts';
-import {
-  type ClientConnection,
-  type Clock,
-  crashExchange,
-  type Handler,
-  type ReceivedRequest,
-} from '../../exchange.ts';
-import type { Connections, OpenConnection } from '../connections.ts';
-import type { Limits } from '../limits.ts';
+import { type ClientConnection, crashExchange, type ReceivedRequest } from '../../exchange.ts';
+import { isMeasured } from '../body-rate.ts';
+import { IdlePlace, type OpenConnection } from '../connections.ts';
 import { ClientSocket, type SocketReader } from './client-socket.ts';
 import { ClientDeadline } from './deadline.ts';
 import { Http1Exchange } from './exchange.ts';
 import { closeLingering } from './lingering-close.ts';
+import type { ClientFacts, Http1Options } from './options.ts';
 import { RequestBody } from './request-body.ts';
 import { NO_REQUEST } from './request-head.ts';
 import { RequestReader } from './request-reader.ts';
 
-export type Http1Options = {
-  readonly handler: Handler;
-  readonly limits: Limits;
-  readonly connections: Pick<Connections, 'add' | 'delete' | 'draining'>;
-  readonly clock: Clock;
-};
-
-export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls' | 'client'>;
-
 export class Http1Connection implements OpenConnection, SocketReader {
   readonly protocol = 'http/1.1';
+  readonly idlePlace = new IdlePlace(this);
   readonly socket: ClientSocket;
   readonly facts: ClientConnection;
   readonly body: RequestBody;
   readonly #options: Http1Options;
   readonly #reader: RequestReader;
-  readonly #deadline: ClientDeadline;
+  readonly deadline: ClientDeadline;
   #pumping = false;
   /** It ends after the exchange in flight. */
   #retired = false;
@@ -47,10 +34,11 @@ export class Http1Connection implements OpenConnection, SocketReader {
     this.#options = options;
     this.facts = { ...facts, scheme: facts.tls === undefined ? 'http' : 'https' };
     this.#reader = new RequestReader(options.limits);
-    this.#deadline = new ClientDeadline(options.limits, options.clock, () => this.socket.taken);
-    this.body = new RequestBody(this.socket, this.#reader, this.#deadline);
-    this.#deadline.awaitRequest(options.connections.draining);
+    this.deadline = new ClientDeadline(options.limits, options.clock, () => this.socket.taken);
+    this.body = new RequestBody(this.socket, this.#reader, this.deadline);
+    this.deadline.awaitRequest(options.connections.draining);
     options.connections.add(this);
+    options.connections.idle(this);
     // The first byte was read, and put back, by the listener.
     socket.resume();
   }
@@ -58,11 +46,13 @@ export class Http1Connection implements OpenConnection, SocketReader {
   // ---- OpenConnection
 
   get deadlineMs(): number {
-    return this.#deadline.deadlineMs;
+    return this.deadline.deadlineMs;
   }
 
   expire(): void {
-    switch (this.#deadline.passed()) {
+    const { exchange } = this.body;
+    const slow = this.deadline.tooSlow() && exchange !== undefined && isMeasured(exchange);
+    switch (slow ? this.deadline.awaited : this.deadline.passed()) {
       case 'request':
         return this.#leave();
       case 'head':
@@ -72,7 +62,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
       case 'taking':
       case 'close':
         // An answer that nobody takes is no use, and neither is a 408.
-        if (this.body.exchange !== undefined) this.body.exchange.rejection ??= REJECTIONS.client_timeout;
+        if (exchange !== undefined) exchange.rejection ??= REJECTIONS.client_timeout;
         return this.destroy();
     }
   }
@@ -89,7 +79,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
   revoke(): void {
     const { client } = this.facts;
     if (client === undefined || client.kind === 'none') return;
-    if (this.#deadline.awaited === 'tunnel') this.destroy();
+    if (this.deadline.awaited === 'tunnel') this.destroy();
     else this.retire();
   }
 
@@ -125,13 +115,13 @@ export class Http1Connection implements OpenConnection, SocketReader {
     // A request that the app did not take whole: what still comes of it is read and dropped.
     if (!complete || !exchange.persistent || this.#ending) return this.#leave();
     this.#reader.endRequest();
-    if (this.socket.blocked) this.#deadline.awaitTaking();
+    if (this.socket.blocked) this.deadline.awaitTaking();
     else this.#nextRequest();
   }
 
   /** The byte stream after a 101: nothing of this class reads it any more. */
   handOver(head: string): Duplex {
-    this.#deadline.awaitTunnel();
+    this.deadline.awaitTunnel();
     return this.socket.handOver(head, this.#reader.close());
   }
 
@@ -165,7 +155,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
 
   closed(): void {
     this.#options.connections.delete(this);
-    const tunnel = this.#deadline.awaited === 'tunnel';
+    const tunnel = this.deadline.awaited === 'tunnel';
     const { exchange } = this.body;
     this.body.exchange = undefined;
     exchange?.conclude(tunnel, this.#options.handler);
@@ -197,7 +187,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
     if (this.socket.blocked) return false;
     const head = this.#reader.readHead();
     if (head === undefined) {
-      this.#deadline.awaitHead();
+      this.deadline.awaitHead();
       return false;
     }
     const exchange = this.#begin(head);
@@ -210,12 +200,13 @@ export class Http1Connection implements OpenConnection, SocketReader {
   #begin(request: ReceivedRequest): Http1Exchange {
     const exchange = new Http1Exchange(this, this.#options.clock(), request);
     this.body.exchange = exchange;
-    this.#deadline.awaitApp();
+    this.#options.connections.busy(this);
     return exchange;
   }
 
   #nextRequest(): void {
-    this.#deadline.awaitRequest();
+    this.deadline.awaitRequest();
+    this.#options.connections.idle(this);
     this.#pump();
     this.socket.resume();
   }
@@ -243,6 +234,6 @@ export class Http1Connection implements OpenConnection, SocketReader {
 
   #leave(): void {
     this.#reader.close();
-    closeLingering(this.socket.leave(), this.#deadline);
+    closeLingering(this.socket.leave(), this.deadline);
   }
 }

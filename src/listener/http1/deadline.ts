@@ -2,6 +2,7 @@
 // byte that it sends, or takes; what is written to it, and what it sends while it takes nothing, does not renew it.
 
 import type { Clock } from '../../exchange.ts';
+import { BodyRate } from '../body-rate.ts';
 import type { Limits } from '../limits.ts';
 
 /**
@@ -10,14 +11,18 @@ import type { Limits } from '../limits.ts';
  */
 export type Awaited = 'request' | 'head' | 'body' | 'taking' | 'app' | 'close' | 'tunnel';
 
-export type DeadlineLimits = Pick<Limits, 'idleTimeoutMs' | 'headerTimeoutMs' | 'clientTimeoutMs' | 'lingerMs'>;
+export type DeadlineLimits = Pick<
+  Limits,
+  'idleTimeoutMs' | 'headerTimeoutMs' | 'clientTimeoutMs' | 'minBodyRate' | 'lingerMs'
+>;
 
 /** A client that takes nothing is cut between one time-out after its last byte and one and a quarter. */
 const LOOKS_PER_TIMEOUT = 4;
 
 export class ClientDeadline {
-  /** When passed() is to be asked; Infinity while the client owes nothing. */
-  deadlineMs = Number.POSITIVE_INFINITY;
+  /** Of bodies, of which it counts only those that the client owes. */
+  readonly rate: BodyRate;
+  #dueMs = Number.POSITIVE_INFINITY;
   #awaited: Awaited = 'request';
   readonly #limits: DeadlineLimits;
   readonly #clock: Clock;
@@ -30,6 +35,12 @@ export class ClientDeadline {
     this.#limits = limits;
     this.#clock = clock;
     this.#taken = taken;
+    this.rate = new BodyRate(limits);
+  }
+
+  /** When tooSlow() and passed() are to be asked; Infinity while the client owes nothing. */
+  get deadlineMs(): number {
+    return Math.min(this.#dueMs, this.rate.deadlineMs);
   }
 
   get awaited(): Awaited {
@@ -52,21 +63,20 @@ export class ClientDeadline {
 
   /** Bytes of the body came. */
   bodyCame(): void {
-    if (this.#awaited === 'body') this.#await('body', this.#limits.clientTimeoutMs);
+    if (this.#awaited === 'body') this.#dueMs = this.#clock() + this.#limits.clientTimeoutMs;
   }
 
   /** What was written waits for the client. */
   awaitTaking(): void {
     if (this.#awaited === 'taking') return;
     this.#takenBefore = this.#taken();
-    this.#takenAtMs = this.#clock();
     this.#await('taking', this.#limits.clientTimeoutMs / LOOKS_PER_TIMEOUT);
+    this.#takenAtMs = this.#clock();
   }
 
   /** The client owes nothing: it is the app's turn, whose deadline is not ours. */
   awaitApp(): void {
-    this.#awaited = 'app';
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#rest('app');
   }
 
   /** All has been sent and our direction is ended. */
@@ -76,30 +86,65 @@ export class ClientDeadline {
 
   /** The bytes are not ours to wait for. */
   awaitTunnel(): void {
-    this.#awaited = 'tunnel';
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#rest('tunnel');
+  }
+
+  /** Another exchange begins. */
+  begin(): void {
+    this.awaitApp();
+    this.rate.reset();
+  }
+
+  /** Whether a body moves too slowly; true at most once for each average. */
+  tooSlow(): boolean {
+    this.#countTaken();
+    return this.rate.fails(this.#clock());
+  }
+
+  /** Whether it does so far. */
+  get lags(): boolean {
+    this.#countTaken();
+    return this.rate.lags(this.#clock());
   }
 
   /** At the deadline: what did not come in time; undefined where the client goes on taking, however slowly. */
   passed(): Awaited | undefined {
-    if (this.#awaited === 'taking' && this.#goesOnTaking()) return undefined;
-    this.deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#clock() < this.#dueMs || (this.#awaited === 'taking' && this.#goesOnTaking())) return undefined;
+    this.#rest(this.#awaited);
     return this.#awaited;
   }
 
   #goesOnTaking(): boolean {
     const nowMs = this.#clock();
-    const taken = this.#taken();
-    if (taken !== this.#takenBefore) this.#takenAtMs = nowMs;
-    this.#takenBefore = taken;
+    this.#countTaken();
     const { clientTimeoutMs } = this.#limits;
     const endMs = this.#takenAtMs + clientTimeoutMs;
-    this.deadlineMs = Math.min(endMs, nowMs + clientTimeoutMs / LOOKS_PER_TIMEOUT);
+    this.#dueMs = Math.min(endMs, nowMs + clientTimeoutMs / LOOKS_PER_TIMEOUT);
     return nowMs < endMs;
   }
 
+  #countTaken(): void {
+    if (this.#awaited !== 'taking') return;
+    const taken = this.#taken();
+    if (taken === this.#takenBefore) return;
+    this.rate.bytes += taken - this.#takenBefore;
+    this.#takenBefore = taken;
+    this.#takenAtMs = this.#clock();
+  }
+
   #await(awaited: Awaited, ms: number): void {
+    this.#countTaken();
+    const nowMs = this.#clock();
     this.#awaited = awaited;
-    this.deadlineMs = this.#clock() + ms;
+    this.#dueMs = nowMs + ms;
+    if (awaited === 'body' || awaited === 'taking') this.rate.run(nowMs);
+    else if (this.rate.running) this.rate.rest(nowMs);
+  }
+
+  #rest(awaited: Awaited): void {
+    this.#countTaken();
+    this.#awaited = awaited;
+    this.#dueMs = Number.POSITIVE_INFINITY;
+    if (this.rate.running) this.rate.rest(this.#clock());
   }
 }

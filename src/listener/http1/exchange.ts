@@ -7,6 +7,7 @@ import { type Carrier, ExchangeState, type ReceivedRequest, UNKNOWN_LENGTH } fro
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
+import { isMeasured } from '../body-rate.ts';
 import type { Http1Connection } from './connection.ts';
 
 /** Body pieces up to this many bytes are copied into the gathered string; larger ones are written as they are. */
@@ -21,6 +22,10 @@ export class Http1Exchange extends ExchangeState {
   constructor(client: Http1Connection, startedMs: number, request: ReceivedRequest) {
     super(client.facts, startedMs, request);
     this.#client = client;
+  }
+
+  get lags(): boolean {
+    return isMeasured(this) && this.#client.deadline.lags;
   }
 
   carry(carrier: Carrier): void {

@@ -29,6 +29,7 @@ export class RequestBody implements ChunkSink {
   set exchange(exchange: Http1Exchange | undefined) {
     this.#exchange = exchange;
     this.#paused = false;
+    if (exchange !== undefined) this.#deadline.begin();
   }
 
   /** A carrier wants it. False where there is nothing of it to come. */
@@ -85,6 +86,7 @@ export class RequestBody implements ChunkSink {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     exchange.bytesIn += data.length;
+    this.#deadline.rate.bytes += data.length;
     exchange.carrier?.body(data);
   }
 }

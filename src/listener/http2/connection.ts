@@ -5,39 +5,33 @@
 import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/certificate.ts';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
-import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
+import { type ClientConnection, crashExchange, type Exchange, type TlsFacts } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
 import type { Field } from '../../http/hpack/field.ts';
-import type { OpenConnection } from '../connections.ts';
-import type { ClientFacts, Http1Options } from '../http1/connection.ts';
+import { IdlePlace, type OpenConnection } from '../connections.ts';
+import type { ClientFacts } from '../http1/options.ts';
 import { DEPARTURE_MARK, Departure } from './departure.ts';
 import { Http2Exchange } from './exchange.ts';
 import { Floods } from './floods.ts';
+import type { Http2Options } from './options.ts';
 import { Probe } from './probe.ts';
 import { isFault, NO_REQUEST, readRequest, readTrailers } from './request.ts';
 import { MAX_STREAMS, SETTINGS_TIMEOUT_MS, sessionOptions } from './session-options.ts';
 
-/** Why a session was ended that its client would have gone on with. */
-export type SessionFault = 'protocol_error' | 'flood';
-
-export type Http2Options = Http1Options & {
-  /** Called at most once for each session. */
-  readonly sessionFailed: (fault: SessionFault, code: string, remoteAddress: string) => void;
-};
-
 const NEVER = Number.POSITIVE_INFINITY;
 export class Http2Connection implements ClientConnection, OpenConnection, SessionOwner {
   readonly protocol = 'h2';
+  readonly idlePlace = new IdlePlace(this);
   readonly scheme = 'https';
   readonly remoteAddress: string;
   readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly client: ClientIdentity | undefined;
   readonly #socket: Duplex;
-  readonly #options: Http2Options;
+  readonly options: Http2Options;
   readonly #session: H2Session;
   readonly #floods: Floods;
   readonly #departure: Departure;
@@ -52,7 +46,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
 
   constructor(socket: Duplex, facts: ClientFacts, options: Http2Options) {
     this.#socket = socket;
-    this.#options = options;
+    this.options = options;
     this.remoteAddress = facts.remoteAddress;
     this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
@@ -69,6 +63,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     });
     this.#probe = new Probe(limits.clientTimeoutMs / 2, this.#session.out.writer);
     options.connections.add(this);
+    options.connections.idle(this);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     // A client that ends its direction has left.
     socket.on('end', () => socket.destroy());
@@ -96,13 +91,13 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   }
 
   expire(): void {
-    const nowMs = this.#options.clock();
+    const nowMs = this.options.clock();
     if (this.#departure.deadlineMs <= nowMs) this.#departure.expire();
     if (this.#departure.closing) return;
     if (this.#settingsMs <= nowMs) return this.#session.fail(Code.settingsTimeout, 'SETTINGS were not acknowledged');
     if (this.#headMs <= nowMs) return this.#session.fail(Code.enhanceYourCalm, 'a header block that never ends');
     if (this.#exchanges.size === 0) return void (this.#idleMs <= nowMs && this.drain());
-    for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire();
+    for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire(nowMs);
     if (this.#probe.deadlineMs <= nowMs && !this.#probe.expire(nowMs)) this.destroy();
   }
 
@@ -127,33 +122,29 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
 
   /** A defect of ours ends this connection, and nothing else. */
   crashed(error: unknown): void {
-    this.#options.handler.crashed(undefined, error);
+    this.options.handler.crashed(undefined, error);
     this.destroy();
   }
 
   /** A defect on behalf of one exchange ends that; what it has left behind here, nobody knows, so the connection goes, too. */
   exchangeCrashed(exchange: Http2Exchange, error: unknown): void {
-    crashExchange(exchange, error, this.#options.handler);
+    crashExchange(exchange, error, this.options.handler);
     this.retire();
   }
 
   // ---- for its exchanges
 
-  clientDeadline(): number {
-    return this.#options.clock() + this.#options.limits.clientTimeoutMs;
-  }
-
   /** Until when the socket has to take something more. */
   socketDeadline(): number {
-    return this.#takenMs + this.#options.limits.clientTimeoutMs;
+    return this.#takenMs + this.options.limits.clientTimeoutMs;
   }
 
   readTrailers(fields: readonly Field[], overflowed: boolean): RawHeaders | undefined {
-    return readTrailers(fields, overflowed, this.#options.limits);
+    return readTrailers(fields, overflowed, this.options.limits);
   }
 
-  fail(exchange: Http2Exchange, rejection: Rejection): void {
-    this.#options.handler.fail(exchange, rejection);
+  fail(exchange: Exchange, rejection: Rejection): void {
+    this.options.handler.fail(exchange, rejection);
   }
 
   faulted(): void {
@@ -161,9 +152,12 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   }
 
   finished(exchange: Http2Exchange): void {
-    const { clock, limits, handler } = this.#options;
+    const { clock, limits, handler, connections } = this.options;
     this.#exchanges.delete(exchange);
-    if (this.#exchanges.size === 0) this.#idleMs = clock() + limits.idleTimeoutMs;
+    if (this.#exchanges.size === 0) {
+      this.#idleMs = clock() + limits.idleTimeoutMs;
+      connections.idle(this);
+    }
     handler.finished(exchange);
     this.#departure.closeIfDone();
   }
@@ -171,7 +165,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   // ---- SessionOwner
 
   opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void {
-    const { clock, handler, limits } = this.#options;
+    const { clock, handler, limits } = this.options;
     if (this.#exchanges.size >= MAX_STREAMS) return this.#refuse(id);
     const request = readRequest(fields, overflowed, ended, limits);
     const fault = isFault(request) ? request : undefined;
@@ -182,7 +176,10 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     stream.urgency = known.urgency;
     const exchange = new Http2Exchange(this, stream, nowMs, known);
     stream.attach(exchange);
-    if (this.#exchanges.size === 0) this.#probe.start(nowMs);
+    if (this.#exchanges.size === 0) {
+      this.#probe.start(nowMs);
+      this.options.connections.busy(this);
+    }
     this.#exchanges.add(exchange);
     if (fault === undefined) return handler.handle(exchange);
     exchange.broken = fault.broken;
@@ -212,12 +209,12 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   }
 
   failed(code: Code, words: string): void {
-    this.#options.sessionFailed(code === Code.enhanceYourCalm ? 'flood' : 'protocol_error', words, this.remoteAddress);
+    this.options.sessionFailed(code === Code.enhanceYourCalm ? 'flood' : 'protocol_error', words, this.remoteAddress);
     this.#departure.close();
   }
 
   written(): void {
-    this.#takenMs = this.#options.clock();
+    this.#takenMs = this.options.clock();
   }
 
   // ---- reading
@@ -230,13 +227,13 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       this.crashed(error);
     }
     if (!this.#session.waiting) this.#headMs = NEVER;
-    else if (this.#headMs === NEVER) this.#headMs = this.#options.clock() + this.#options.limits.headerTimeoutMs;
+    else if (this.#headMs === NEVER) this.#headMs = this.options.clock() + this.options.limits.headerTimeoutMs;
   }
 
   // ---- ends
 
   #closed(): void {
-    this.#options.connections.delete(this);
+    this.options.connections.delete(this);
     try {
       this.#session.lose(Code.cancel);
     } catch (error) {

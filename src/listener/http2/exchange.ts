@@ -4,7 +4,7 @@
 
 import type { Duplex } from 'node:stream';
 import { REJECTIONS } from '../../errors.ts';
-import { type Carrier, ExchangeState, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { Ending } from '../../http/h2/closed-streams.ts';
 import { Code } from '../../http/h2/frames.ts';
@@ -13,24 +13,18 @@ import { Tunnel } from '../../http/h2/tunnel.ts';
 import type { Field } from '../../http/hpack/field.ts';
 import type { Http2Connection } from './connection.ts';
 import type { Http2Request } from './request.ts';
+import { TimedExchange } from './timed-exchange.ts';
 import { withoutProof } from './without-proof.ts';
 
-export class Http2Exchange extends ExchangeState implements StreamOwner {
-  declare readonly connection: Http2Connection;
-  deadlineMs = Number.POSITIVE_INFINITY;
-  readonly #stream: H2Stream;
+export class Http2Exchange extends TimedExchange implements StreamOwner {
   #trailers: RawHeaders | undefined = undefined;
   #requestDone = false;
   #paused = false;
-  #blocked = false;
-  /** The request is none, or not what its head said: its stream is reset behind the answer (RFC 9113 section 8.1.1). */
-  broken = false;
   #tunnel: Tunnel | undefined = undefined;
 
   constructor(connection: Http2Connection, stream: H2Stream, startedMs: number, request: Http2Request) {
-    super(connection, startedMs, request);
+    super(connection, stream, startedMs, request);
     this.persistent = true;
-    this.#stream = stream;
   }
 
   crashed(error: unknown): void {
@@ -48,25 +42,25 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
     if (this.bodyLength === 0) {
       this.#requestDone = true;
       // A length of 0, and the end to come in a frame of its own.
-      if (!this.#stream.remoteEnded) this.#stream.resume();
+      if (!this.stream.remoteEnded) this.stream.resume();
       return;
     }
     this.#awaitBody();
-    this.#stream.resume();
+    this.stream.resume();
   }
 
   pauseBody(): void {
     if (this.finished || this.#requestDone) return;
     this.#paused = true;
-    this.#stream.pause();
-    if (!this.#blocked) this.#rest();
+    this.stream.pause();
+    if (!this.blocked) this.rest();
   }
 
   resumeBody(): void {
     if (this.finished || this.#requestDone) return;
     this.#paused = false;
     this.#awaitBody();
-    this.#stream.resume();
+    this.stream.resume();
   }
 
   // ---- StreamOwner
@@ -74,8 +68,9 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
   received(bytes: number): void {
     if (this.connectProtocol !== undefined) return;
     this.bytesIn += bytes;
+    this.deadline?.came(bytes);
     this.awaitsContinue = false;
-    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.#break('bad_body');
+    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn > this.bodyLength) return this.break('bad_body');
     this.#awaitBody();
   }
 
@@ -86,7 +81,7 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
 
   fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
     const trailers = ended ? this.connection.readTrailers(fields, overflowed) : undefined;
-    if (trailers === undefined) return this.#break('bad_body');
+    if (trailers === undefined) return this.break('bad_body');
     this.#trailers = trailers;
   }
 
@@ -97,30 +92,31 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
       return;
     }
     if (this.#requestDone || this.finished) return;
-    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.#break('bad_body');
+    if (this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn !== this.bodyLength) return this.break('bad_body');
     this.#requestDone = true;
-    if (!this.#blocked) this.#rest();
+    if (!this.blocked) this.rest();
     this.carrier?.bodyEnd(this.#trailers);
   }
 
   progressed(): void {
-    if (this.#tunnel === undefined) this.#awaitClient();
+    if (this.#tunnel === undefined) this.owe();
   }
 
   drained(): void {
-    this.#blocked = false;
+    this.count();
+    this.blocked = false;
     if (this.#tunnel !== undefined) return this.#tunnel.drained();
     if (this.ended) return;
-    this.#rest();
+    this.rest();
     this.#awaitBody();
     this.carrier?.drained();
   }
 
   sent(): void {
     this.ended = true;
-    const { remoteEnded } = this.#stream;
+    const { remoteEnded } = this.stream;
     // What is held of the request is nobody's any more.
-    if (remoteEnded) this.#stream.close(Ending.ended);
+    if (remoteEnded) this.stream.close(Ending.ended);
     else if (this.#tunnel === undefined) this.#endRequest();
     if (remoteEnded || this.#tunnel === undefined) this.#finish();
   }
@@ -138,26 +134,28 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
       this.awaitsContinue = false;
       this.#awaitBody();
     }
-    this.#stream.head(status, headers);
+    this.stream.head(status, headers);
   }
 
   answer(status: number, _reason: string, headers: RawHeaders, _bodyLength: number): void {
     if (this.finished || this.answered) return;
     this.answered = true;
     this.status = status;
-    this.#stream.head(status, headers);
+    this.stream.head(status, headers);
   }
 
   write(chunk: Buffer, release?: () => void): void {
     if (this.finished) return release?.();
     this.bytesOut += chunk.length;
-    this.#stream.write(chunk, release);
+    this.stream.write(chunk, release);
   }
 
   flush(): boolean {
-    if (this.finished || this.#stream.flush()) return true;
-    if (!this.#blocked) this.#awaitClient();
-    this.#blocked = true;
+    if (this.finished || this.stream.flush()) return true;
+    if (this.blocked) return false;
+    this.owe();
+    this.count();
+    this.blocked = true;
     return false;
   }
 
@@ -165,18 +163,18 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
     if (this.finished) return;
     this.ended = true;
     if (this.broken) {
-      this.#stream.reset(Code.protocol);
+      this.stream.reset(Code.protocol);
       this.#finish();
       return this.connection.faulted();
     }
     // What is left has to be taken; a stream whose window stays shut must not stay for ever.
-    if (this.#stream.pendingBytes > 0) this.#awaitClient();
-    this.#stream.finish(trailers);
+    if (this.stream.pendingBytes > 0) this.owe();
+    this.stream.finish(trailers);
   }
 
   cut(): void {
     if (this.finished) return;
-    this.#stream.reset(this.broken ? Code.protocol : Code.internal);
+    this.stream.reset(this.broken ? Code.protocol : Code.internal);
     if (this.ended) this.rejection ??= REJECTIONS.client_gone;
     this.#finish();
     if (this.broken) this.connection.faulted();
@@ -186,9 +184,9 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
   switchProtocols(_reason: string, headers: RawHeaders): Duplex {
     this.answered = true;
     this.status = 200;
-    this.#rest();
-    this.#stream.head(200, withoutProof(headers));
-    this.#tunnel = new Tunnel(this.#stream, this);
+    this.rest();
+    this.stream.head(200, withoutProof(headers));
+    this.#tunnel = new Tunnel(this.stream, this);
     // A stream that was destroyed by whoever reads it is over here, too.
     this.#tunnel.on('close', () => this.#finish());
     return this.#tunnel;
@@ -198,47 +196,21 @@ export class Http2Exchange extends ExchangeState implements StreamOwner {
   #endRequest(): void {
     // All of a known length has come: the frame that ends it is on its way.
     const whole = this.bodyLength !== UNKNOWN_LENGTH && this.bytesIn === this.bodyLength;
-    if (whole && this.connectProtocol === undefined) this.#stream.close(Ending.resetByUs);
-    else this.#stream.reset(Code.none);
+    if (whole && this.connectProtocol === undefined) this.stream.close(Ending.resetByUs);
+    else this.stream.reset(Code.none);
   }
 
   // ---- time and ends
 
-  expire(): void {
-    // The socket's progress is that of all who wait for it.
-    const renewedMs = this.#blocked || this.ended ? this.connection.socketDeadline() : 0;
-    if (renewedMs > this.deadlineMs && this.#stream.sendWindow > 0) {
-      this.deadlineMs = renewedMs;
-      return;
-    }
-    this.#rest();
-    this.#break('client_timeout');
-  }
-
   #awaitBody(): void {
     // A call of gRPC may be silent for hours, and who was asked to wait for a 100 owes nothing.
-    if (this.#requestDone || this.#paused || this.#blocked || this.carrier === undefined) return;
-    if (!this.grpc && !this.awaitsContinue) this.#awaitClient();
-  }
-
-  #awaitClient(): void {
-    this.deadlineMs = this.connection.clientDeadline();
-  }
-
-  #rest(): void {
-    this.deadlineMs = Number.POSITIVE_INFINITY;
-  }
-
-  #break(reason: 'bad_body' | 'client_timeout'): void {
-    if (reason === 'bad_body') this.broken = true;
-    this.letCarrierGo();
-    if (this.ended) this.cut();
-    else this.connection.fail(this, REJECTIONS[reason]);
+    if (this.#requestDone || this.#paused || this.blocked || this.carrier === undefined) return;
+    if (!this.grpc && !this.awaitsContinue) this.owe();
   }
 
   #finish(): void {
     if (this.finished) return;
-    this.#rest();
+    this.rest();
     const tunnel = this.#tunnel;
     if (tunnel !== undefined && !this.ended) tunnel.destroy();
     const complete = this.rejection === undefined || tunnel !== undefined;

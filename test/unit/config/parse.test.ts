@@ -11,6 +11,7 @@ import {
   parseFile,
   parseLimit,
   parseNamePattern,
+  parsePercent,
   parseSize,
   parseSwitch,
   parseUpstream,
@@ -314,3 +315,17 @@ describe('what may be left out', () => {
     assert.throws(() => read('c'), Malformed);
   });
 });
+
+const PERCENTAGES: Good = [
+  ['1', 1],
+  ['50', 50],
+  ['50%', 50],
+  ['100', 100],
+];
+describe('a percentage', () =>
+  check(
+    parsePercent,
+    PERCENTAGES,
+    ['', '0', '101', '1000', '5.5', '-1', '%', '50 %', 'x'],
+    /a percentage from 1 to 100/,
+  ));

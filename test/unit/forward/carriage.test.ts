@@ -327,6 +327,25 @@ describe('the end', () => {
     assert.deepEqual(exchange.trailers, ['X-T', '2']);
   });
 
+  test('what lags is given back where others wait, and nothing else', () => {
+    const { carriage, transport, exchange } = start(POST);
+    carriage.yield();
+    assert.ok(!transport.calls.includes('abandon'));
+    exchange.lags = true;
+    carriage.yield();
+    assert.deepEqual([transport.calls.at(-1), outcomes.at(-1)], ['abandon', 'client_timeout']);
+    carriage.yield();
+    assert.deepEqual(
+      outcomes.filter((outcome) => outcome === 'client_timeout'),
+      ['client_timeout'],
+    );
+  });
+
+  test('who it is counted to is the client, and the connection that it came on', () => {
+    const { carriage, exchange } = start({ connection: { remoteAddress: '2001:db8::7' } });
+    assert.deepEqual([carriage.client, carriage.clientConnection], ['2001:db8:0:0::/64', exchange.connection]);
+  });
+
   test('a defect ends the exchange, and the transport with it', () => {
     const { carriage, transport } = start();
     carriage.crashed(new Error('defect'));

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import type { Rejection } from '../../../src/errors.ts';
 import type { Borrower } from '../../../src/forward/pool.ts';
+import type { ShareOptions } from '../../../src/forward/shares.ts';
 import type { Lender, Receiver, Transport } from '../../../src/forward/transport.ts';
 import type { TunnelEnd } from '../../../src/forward/tunnel.ts';
 import type { ForwardLimits } from '../../../src/forward/upstream.ts';
@@ -81,16 +82,22 @@ class App {
 
 /** Borrows, sends a GET on what it is lent, and writes down what becomes of it. */
 class Client implements Borrower<Transport>, Receiver {
+  readonly client: string;
+  readonly clientConnection: object = {};
   readonly upgrades: boolean;
   readonly waited: boolean;
   readonly deadlineMs = Number.POSITIVE_INFINITY;
   connection: Transport | undefined = undefined;
   deniedTimes = 0;
+  /** How often it was asked to yield, and whether it does. */
+  yields = 0;
+  lags = false;
   body = '';
   readonly outcome: Promise<'answered' | 'switched' | Rejection['reason']>;
   #settle: (outcome: 'answered' | 'switched' | Rejection['reason']) => void = () => {};
 
-  constructor(wants: 'any' | 'fresh' | 'upgrade') {
+  constructor(wants: 'any' | 'fresh' | 'upgrade', client: string) {
+    this.client = client;
     this.waited = wants === 'fresh';
     this.upgrades = wants === 'upgrade';
     this.outcome = new Promise((resolve) => {
@@ -104,6 +111,10 @@ class Client implements Borrower<Transport>, Receiver {
     exchange.upgrade = this.upgrades ? 'x' : undefined;
     connection.send(exchange, this);
     return true;
+  }
+  yield(): void {
+    this.yields++;
+    if (this.lags) this.connection?.abandon();
   }
   denied(): void {
     this.deniedTimes++;
@@ -150,16 +161,17 @@ afterEach(() => app.close());
 function poolOf(
   limits: Partial<ForwardLimits> = {},
   upstream: UpstreamAddress = { kind: 'tcp', host: '127.0.0.1', port: app.port },
+  share?: ShareOptions,
 ): Lender {
   const deadlines = new Deadlines(() => nowMs);
   const crashed = (error: unknown): never => {
     throw error;
   };
-  return createWire({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs, deadlines, crashed });
+  return createWire({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs, deadlines, crashed, share });
 }
 
-function borrow(pool: Lender, wants: 'any' | 'fresh' | 'upgrade' = 'any'): Client {
-  const client = new Client(wants);
+function borrow(pool: Lender, wants: 'any' | 'fresh' | 'upgrade' = 'any', name = 'a'): Client {
+  const client = new Client(wants, name);
   pool.borrow(client);
   return client;
 }
@@ -420,6 +432,94 @@ describe('the cap', () => {
     const clients = Array.from({ length: 50 }, () => borrow(pool));
     assert.deepEqual(new Set(await Promise.all(clients.map(({ outcome }) => outcome))), new Set(['answered']));
     assert.deepEqual([most <= 2, app.sockets.length], [true, 2]);
+  });
+});
+
+describe('a share', () => {
+  const shared = (maxConnections: number, percent = 50): { pool: Lender; refusals: () => number } => {
+    let refusals = 0;
+    const pool = poolOf({ maxConnections }, undefined, { percent, refused: () => refusals++ });
+    return { pool, refusals: () => refusals };
+  };
+  const many = (pool: Lender, count: number, name: string): Client[] =>
+    Array.from({ length: count }, () => borrow(pool, 'any', name));
+  const served = (clients: readonly Client[]): number =>
+    clients.filter(({ connection }) => connection !== undefined).length;
+
+  test('is all for a client that is alone', () => assert.equal(served(many(shared(4).pool, 5, 'a')), 4));
+
+  test('lets others have what becomes free, until they have as much', async () => {
+    const { pool } = shared(4);
+    const first = many(pool, 8, 'a');
+    const others = many(pool, 4, 'b');
+    for (let i = 0; i < 4; i++) (await app.requested(i)).write(OK);
+    await Promise.all(first.slice(0, 4).map(({ outcome }) => outcome));
+    assert.deepEqual([served(first.slice(4)), served(others)], [2, 2]);
+  });
+
+  test('is counted down by every end', async () => {
+    const { pool } = shared(2);
+    for (const end of ['answer', 'abandon', 'close'] as const) {
+      const seen = app.sockets.length;
+      const held = many(pool, 2, 'a');
+      await app.until(() => app.openSockets >= 2);
+      const waiting = [borrow(pool, 'any', 'a'), borrow(pool, 'any', 'b')];
+      if (end === 'abandon') held[0]?.connection?.abandon();
+      else if (end === 'close') app.sockets.findLast((socket) => !socket.destroyed)?.destroy();
+      else (await app.requested(seen)).write(OK);
+      await app.until(() => served(waiting) === 1);
+      assert.equal(waiting[1]?.connection === undefined, false, 'the other client comes first');
+      for (const client of [...held, ...waiting]) {
+        pool.forget(client);
+        client.connection?.abandon();
+      }
+      await app.until(() => app.openSockets === 0);
+    }
+    assert.equal(served(many(pool, 3, 'a')), 2);
+  });
+
+  test('makes those that lag give back, no more of them than others wait', async () => {
+    const { pool } = shared(4);
+    const held = many(pool, 4, 'a');
+    for (const [i, client] of held.entries()) client.lags = i > 0;
+    const own = borrow(pool, 'any', 'a');
+    pass(250);
+    assert.equal(held[0]?.yields, 0, 'nobody else waits');
+    const other = borrow(pool, 'any', 'b');
+    pass(250);
+    assert.deepEqual([own.connection, other.connection === undefined], [undefined, false]);
+    assert.deepEqual(
+      held.map(({ yields }) => yields),
+      [1, 1, 0, 0],
+    );
+  });
+
+  test('makes nobody give back who has less, nor anybody for a client that has as much', () => {
+    const { pool } = shared(4);
+    const held = [...many(pool, 2, 'a'), ...many(pool, 1, 'b'), ...many(pool, 1, 'c')];
+    for (const client of held) client.lags = true;
+    const own = borrow(pool, 'any', 'a');
+    pass(250);
+    assert.deepEqual(
+      held.map(({ yields }) => yields),
+      [0, 0, 0, 0],
+    );
+    pool.forget(own);
+    const other = borrow(pool, 'any', 'c');
+    pass(250);
+    assert.equal(other.connection === undefined, false);
+    assert.deepEqual(
+      held.map(({ yields }) => yields),
+      [1, 0, 0, 0],
+    );
+  });
+
+  test('of those refused is told, not of others', () => {
+    const { pool, refusals } = shared(4);
+    many(pool, 4, 'a');
+    const [own, other] = [borrow(pool, 'any', 'a'), borrow(pool, 'any', 'b')];
+    pass(5250);
+    assert.deepEqual([own.deniedTimes, other.deniedTimes, refusals()], [1, 1, 1]);
   });
 });
 

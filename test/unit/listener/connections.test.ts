@@ -1,7 +1,7 @@
 // Who is connected: deadlines and ages on a clock that the test holds, draining, and the count at the end.
 import assert from 'node:assert/strict';
 import { beforeEach, describe, mock, test } from 'node:test';
-import { Connections, type OpenConnection } from '../../../src/listener/connections.ts';
+import { Connections, IdlePlace, type OpenConnection } from '../../../src/listener/connections.ts';
 import { Deadlines, SWEEP_MS } from '../../../src/net/deadlines.ts';
 
 const clock = {
@@ -16,6 +16,7 @@ const clock = {
 class FakeConnection implements OpenConnection {
   readonly protocol: string;
   deadlineMs = Number.POSITIVE_INFINITY;
+  readonly idlePlace = new IdlePlace(this);
   readonly calls: string[] = [];
   readonly #leave: ((connection: FakeConnection) => void) | undefined;
 
@@ -97,6 +98,78 @@ describe('the connections', () => {
     const connection = add();
     connections.add(connection);
     assert.equal(connections.size, 1);
+  });
+});
+
+describe('where there is hardly room', () => {
+  let told: unknown[];
+  const crowd = (maxConnections: number): Connections => {
+    told = [];
+    return new Connections({ clock: () => clock.nowMs, deadlines, maxAgeMs: 0, maxConnections });
+  };
+  class Idle extends FakeConnection {
+    override retire(): void {
+      super.retire();
+      told.push(this);
+    }
+  }
+  const open = (count: number, idle = true): FakeConnection[] =>
+    Array.from({ length: count }, () => {
+      const connection = new Idle();
+      connections.add(connection);
+      if (idle) connections.idle(connection);
+      clock.pass(1);
+      return connection;
+    });
+
+  test('those that are idle longest are told to go, one for each that comes', () => {
+    connections = crowd(32);
+    const [first, second, third] = open(30);
+    clock.pass(1000);
+    assert.deepEqual(told, []);
+    connections.busy(second as FakeConnection);
+    open(2, false);
+    assert.deepEqual(told, [first, third]);
+    // They count no more, though they are still there.
+    clock.pass(10_000);
+    assert.equal(told.length, 2);
+  });
+
+  test('who was busy in between is idle from then on', () => {
+    connections = crowd(16);
+    const [first, second] = open(15);
+    clock.pass(1000);
+    connections.busy(first as FakeConnection);
+    connections.idle(first as FakeConnection);
+    open(1, false);
+    assert.deepEqual(told, [second]);
+  });
+
+  test('nobody is who has come just now, and none that is busy', () => {
+    connections = crowd(16);
+    const [first] = open(1);
+    open(15, false);
+    assert.deepEqual(told, []);
+    clock.pass(500);
+    assert.deepEqual(told, []);
+    clock.pass(750);
+    assert.deepEqual(told, [first]);
+    clock.pass(10_000);
+    assert.deepEqual(told, [first]);
+  });
+
+  test('who has left is told nothing, and makes room', () => {
+    connections = crowd(16);
+    const [first, second] = open(15);
+    clock.pass(1000);
+    connections.delete(first as FakeConnection);
+    open(1, false);
+    assert.equal(told.length, 0);
+    open(1, false);
+    assert.deepEqual(told, [second]);
+    connections.idle(first as FakeConnection);
+    open(1, false);
+    assert.equal(told.includes(first), false);
   });
 });
 

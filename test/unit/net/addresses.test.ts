@@ -1,7 +1,7 @@
 // One spelling for an address, and ranges that hold it however it was written.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { AddressList, canonicalAddress, type Range, readRange } from '../../../src/net/addresses.ts';
+import { AddressList, canonicalAddress, networkOf, type Range, readRange } from '../../../src/net/addresses.ts';
 
 describe('an address', () => {
   for (const [text, wanted] of [
@@ -32,6 +32,26 @@ describe('an address', () => {
     ),
   ] as const) {
     test(`${JSON.stringify(text)} is ${wanted ?? 'none'}`, () => assert.equal(canonicalAddress(text), wanted));
+  }
+});
+
+describe('the network of an address', () => {
+  for (const [address, wanted] of [
+    ['192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::1', '2001:db8:1:2::/64'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:db8::2:0:0:1', '2001:db8:0:0::/64'],
+    ['2001:0:0:1::', '2001:0:0:1::/64'],
+    ['2001:db8:0:0:1:2:3:4', '2001:db8:0:0::/64'],
+    ['2001:db8:1::', '2001:db8:1:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['::1:2:3:4:5:6', '0:0:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1', 'fe80:0:0:0::/64'],
+    ['', ''],
+  ] as const) {
+    test(`${address} is in ${wanted}`, () => assert.equal(networkOf(address), wanted));
   }
 });
 

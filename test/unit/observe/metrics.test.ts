@@ -18,6 +18,7 @@ const CONTRACT: Readonly<Record<string, readonly string[]>> = {
   connections_active: ['protocol'],
   connections_total: ['protocol'],
   connections_rejected_total: ['reason'],
+  client_share_refused_total: [],
   handshakes_total: ['version', 'resumed'],
   handshake_failures_total: ['reason'],
   handshake_duration_seconds: [],

@@ -31,6 +31,7 @@ export class FakeExchange extends ExchangeState {
   trailers: RawHeaders | undefined = undefined;
   /** For a test that waits for the end of the answer. */
   onEnd: () => void = () => {};
+  lags = false;
 
   constructor({ connection = {}, ...request }: FakeRequest) {
     const peerAddress = connection.remoteAddress ?? '192.0.2.7';

@@ -12,6 +12,7 @@ const LIMITS = {
   handshakeTimeoutMs: 10_000,
   headerTimeoutMs: 10_000,
   clientTimeoutMs: 60_000,
+  minBodyRate: 240,
   idleTimeoutMs: 75_000,
   maxHeaderBytes: 200 * 1024,
   maxFields: 256,
@@ -40,6 +41,8 @@ function begin({ forward = (exchange, carrier) => exchange.carry(carrier), clien
     draining: false,
     add: (connection: unknown) => void open.add(connection),
     delete: (connection: unknown) => void open.delete(connection),
+    idle() {},
+    busy() {},
   };
   const clock = { nowMs: 1000 };
   const connection = new Http1Connection(
@@ -199,6 +202,70 @@ describe('a client that awaits a 100', () => {
     await run.socket.send('bcde');
     assert.deepEqual(run.carrier.calls, ['body 1', 'body 4', 'end']);
     assert.equal(run.connection.deadlineMs, Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('a body that moves more slowly than the least rate', () => {
+  const dribbled = { ms: LIMITS.clientTimeoutMs };
+
+  test('is a 408 after the time-out, though it never stands still', async () => {
+    const run = begin();
+    await run.socket.send(CHUNKED);
+    let tookMs = 0;
+    await run.pass(dribbled.ms * 2, async () => {
+      await run.socket.send('1\r\na\r\n');
+      if (run.socket.sent === '') tookMs += 250;
+    });
+    assert.match(run.socket.sent, /^HTTP\/1.1 408 /);
+    assert.ok(tookMs <= dribbled.ms, `after ${tookMs} ms`);
+    assert.equal(run.finished[0]?.rejection?.reason, 'client_timeout');
+  });
+
+  test('lags before that, and no more where it moves', async () => {
+    const run = begin();
+    await run.socket.send(CHUNKED);
+    const lagging: boolean[] = [run.exchange().lags];
+    await run.pass(1000);
+    lagging.push(run.exchange().lags);
+    await run.socket.send(`1000\r\n${'a'.repeat(4096)}\r\n`);
+    lagging.push(run.exchange().lags);
+    assert.deepEqual(lagging, [false, true, false]);
+  });
+
+  for (const [what, edit] of [
+    ['an event stream', { patient: true }],
+    ['gRPC', { grpc: true }],
+  ] as const) {
+    test(`goes on in ${what}`, async () => {
+      const run = begin();
+      await run.socket.send(CHUNKED);
+      Object.assign(run.exchange(), edit);
+      await run.pass(dribbled.ms * 3, () => run.socket.send('1\r\na\r\n'));
+      assert.deepEqual([run.socket.sent, run.exchange().lags], ['', false]);
+    });
+  }
+
+  test('of an answer is a cut', async () => {
+    const run = begin();
+    await run.socket.send(GET);
+    run.socket.takes = false;
+    answer(run.exchange(), 4 * MUCH.length);
+    run.exchange().write(MUCH);
+    run.exchange().flush();
+    const tookMs = await run.pass(600_000, () => run.socket.sip(1));
+    assert.deepEqual([tookMs, run.finished[0]?.rejection?.reason], [LIMITS.clientTimeoutMs, 'client_timeout']);
+    assert.equal(run.carrier.calls.at(-1), 'gone');
+  });
+
+  test('of an answer goes on where it is fast enough', async () => {
+    const run = begin();
+    await run.socket.send(GET);
+    run.socket.takes = false;
+    answer(run.exchange(), 4 * MUCH.length);
+    run.exchange().write(MUCH);
+    run.exchange().flush();
+    await run.pass(600_000, () => run.socket.sip(60));
+    assert.deepEqual([run.socket.destroyed, run.exchange().lags], [false, false]);
   });
 });
 

@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, test } from 'node:test';
 import { ClientDeadline } from '../../../../src/listener/http1/deadline.ts';
 
-const LIMITS = { idleTimeoutMs: 75_000, headerTimeoutMs: 10_000, clientTimeoutMs: 60_000, lingerMs: 2000 };
+const LIMITS = {
+  idleTimeoutMs: 75_000,
+  headerTimeoutMs: 10_000,
+  clientTimeoutMs: 60_000,
+  minBodyRate: 240,
+  lingerMs: 2000,
+};
 const START = 5000;
 
 let nowMs = START;

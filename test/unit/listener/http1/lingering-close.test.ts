@@ -5,7 +5,13 @@ import { ClientDeadline } from '../../../../src/listener/http1/deadline.ts';
 import { closeLingering } from '../../../../src/listener/http1/lingering-close.ts';
 import { FakeSocket, turn } from './fake-socket.ts';
 
-const LIMITS = { idleTimeoutMs: 75_000, headerTimeoutMs: 10_000, clientTimeoutMs: 60_000, lingerMs: 2000 };
+const LIMITS = {
+  idleTimeoutMs: 75_000,
+  headerTimeoutMs: 10_000,
+  clientTimeoutMs: 60_000,
+  minBodyRate: 240,
+  lingerMs: 2000,
+};
 
 function begin() {
   const socket = new FakeSocket();

@@ -371,3 +371,71 @@ describe('how a connection ends', () => {
     assert.match(`${stage.crashes[0]}`, /a defect/);
   });
 });
+
+describe('a body that moves more slowly than the least rate', () => {
+  const REQUEST = { ':method': 'POST' };
+
+  test('is a 408 after the time-out, though it never stands still', async () => {
+    const stage = await new H2Stage().begin();
+    stage.onRequest = (exchange) => exchange.carry(new HeldCarrier());
+    await stage.say(SETTINGS_ACK, headers(1, fieldsOf(REQUEST), false));
+    for (let ms = 0; ms < 30_000; ms += 1000) {
+      assert.equal(stage.refused.length, 0, `after ${ms} ms`);
+      await stage.say(data(1, 'x'.repeat(100)));
+      await stage.pass(1000);
+    }
+    assert.deepEqual([stage.refused[0]?.reason, stage.refused[0]?.status], ['client_timeout', 408]);
+    stage.end();
+  });
+
+  test('lags before that, and no more where it moves', async () => {
+    const stage = await new H2Stage().begin();
+    stage.onRequest = (exchange) => exchange.carry(new HeldCarrier());
+    await stage.say(SETTINGS_ACK, headers(1, fieldsOf(REQUEST), false));
+    const exchange = stage.exchanges[0] as Exchange;
+    const lagging = [exchange.lags];
+    await stage.pass(1000);
+    lagging.push(exchange.lags);
+    await stage.say(data(1, 'x'.repeat(1000)));
+    lagging.push(exchange.lags);
+    assert.deepEqual(lagging, [false, true, false]);
+    stage.end();
+  });
+
+  test('goes on for as long as the app takes none of it', async () => {
+    const stage = await new H2Stage().begin();
+    stage.onRequest = (exchange) => {
+      exchange.carry(new HeldCarrier());
+      exchange.pauseBody();
+    };
+    await stage.say(SETTINGS_ACK, headers(1, fieldsOf(REQUEST), false));
+    for (let ms = 0; ms < 100_000; ms += 1000) {
+      await stage.say(windowUpdate(0, 1));
+      await stage.pass(1000);
+    }
+    assert.deepEqual([stage.refused.length, stage.exchanges[0]?.lags], [0, false]);
+    stage.end();
+  });
+
+  for (const [what, opened, ends] of [
+    ['is cut where the client lets a byte through each second', 1, true],
+    ['goes on where it lets enough through', 300, false],
+  ] as const) {
+    test(`an answer that waits for windows ${what}`, async () => {
+      const stage = await new H2Stage().begin([[Setting.initialWindowSize, 100]]);
+      stage.onRequest = (exchange) => exchange.carry(new HeldCarrier());
+      await stage.say(SETTINGS_ACK, headers(1, fieldsOf()));
+      const exchange = stage.exchanges[0] as Exchange;
+      exchange.answer(200, 'OK', [], -1);
+      exchange.write(Buffer.alloc(50_000));
+      exchange.flush();
+      for (let ms = 0; ms < 60_000 && !exchange.finished; ms += 1000) {
+        await stage.say(windowUpdate(1, opened));
+        await stage.pass(1000);
+      }
+      assert.equal(exchange.finished, ends);
+      if (ends) assert.equal(exchange.rejection?.reason ?? stage.refused[0]?.reason, 'client_timeout');
+      stage.end();
+    });
+  }
+});
