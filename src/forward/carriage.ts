@@ -11,7 +11,7 @@ import { type AnswerHead, mayRepeat, passesInterim } from './answer.ts';
 import { KeptBody } from './kept-body.ts';
 import type { Borrower } from './pool.ts';
 import type { Lender, Loss, Receiver, Transport } from './transport.ts';
-import { joinTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
+import { joinTunnel, leaveTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
 import { type ForwarderOptions, MAX_INTERIM } from './upstream.ts';
 
 export type CarriageOptions = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'> & { readonly lender: Lender };
@@ -116,7 +116,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#options.lender.forget(this);
     this.#release()?.abandon();
     // The client's last bytes may still be on their way to the app.
-    this.#tunnel?.leave();
+    if (this.#tunnel !== undefined) leaveTunnel(this.#tunnel, this.#options);
   }
 
   // ---- Receiver: what the app sends

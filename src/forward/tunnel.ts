@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
 import { endToEnd, fieldValue, type RawHeaders } from '../http/fields.ts';
 import { acceptOf } from '../http/websocket.ts';
+import type { ForwarderOptions } from './upstream.ts';
 
 /** The app's side of a tunnel. */
 export type TunnelEnd = {
@@ -12,6 +13,8 @@ export type TunnelEnd = {
   /** The client has gone: what it sent may still be on its way, and then this ends. */
   readonly leave: () => void;
 };
+
+type TunnelTime = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'>;
 
 /** Answers the client with the app's 101 and joins the two streams. */
 export function joinTunnel(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {
@@ -34,6 +37,17 @@ export function joinTunnel(exchange: Exchange, reason: string, raw: RawHeaders, 
 function endWith(exchange: Exchange, app: Duplex): void {
   if (app.readableEnded && app.writableFinished) return;
   exchange.cut();
+}
+
+/** The client has gone. The app takes what is left of it, for as long as it may be silent; then the tunnel is cut. */
+export function leaveTunnel(end: TunnelEnd, { clock, deadlines, limits }: TunnelTime): void {
+  const { stream } = end;
+  if (stream.destroyed) return;
+  const cut = (): void => void stream.destroy();
+  const limit = { deadlineMs: clock() + limits.upstreamTimeoutMs, expire: cut, crashed: cut };
+  deadlines.add(limit);
+  stream.once('close', () => deadlines.delete(limit));
+  end.leave();
 }
 
 /** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */

@@ -1,6 +1,7 @@
 // One exchange on its way, on a transport that the test plays and a clock that it holds: who owes a byte, what is sent again, how
 // it ends.
 import assert from 'node:assert/strict';
+import { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../../src/exchange.ts';
@@ -307,6 +308,20 @@ describe('the end', () => {
     assert.equal(transport.calls.at(-1), 'abandon');
     pass(5 * TIMEOUT_MS);
     assert.ok(!timedOut());
+  });
+
+  test('a tunnel whose client has gone is cut where the app does not take what is left of it', () => {
+    const { carriage } = start({}, (one) => {
+      one.upgrade = 'x';
+    });
+    const app = new Duplex({ read() {}, write() {} });
+    let left = 0;
+    carriage.switched('Switching Protocols', [], { stream: app, leave: () => void left++ });
+    carriage.gone();
+    pass(TIMEOUT_MS - 100);
+    assert.deepEqual([left, app.destroyed], [1, false]);
+    pass(100);
+    assert.ok(app.destroyed);
   });
 
   test('more interim answers than any app sends, and a 101 that nobody asked for, are no answer', () => {

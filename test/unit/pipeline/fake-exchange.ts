@@ -101,6 +101,6 @@ export class FakeExchange extends ExchangeState {
 
   switchProtocols(): Duplex {
     this.calls.push('switchProtocols');
-    return new Duplex();
+    return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
   }
 }
