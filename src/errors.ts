@@ -69,7 +69,7 @@ const TABLE = {
     'The length of the request body is ambiguous.',
     'An attempt to smuggle a request, or a proxy before the sidecar that lets one through.',
   ),
-  bad_body: faulty(400, 'The request body is not correctly chunked.', BROKEN_CLIENT),
+  bad_body: faulty(400, 'The request body is not what its head or its coding says.', BROKEN_CLIENT),
   bad_connection: faulty(
     400,
     'The Connection field names a field that must reach the app.',

@@ -220,7 +220,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
 
   #opened(): void {
     this.connected = true;
-    this.#ownDeadlineMs = Number.POSITIVE_INFINITY;
+    this.#ownDeadlineMs = this.#options.clock() + this.#idleMs;
     this.#receiver?.connected();
   }
 

@@ -56,10 +56,14 @@ export class ByteQueue {
   /** What used() calls. */
   #done: (() => void) | undefined = undefined;
 
-  /** The first bytes, at most `most`, and not more than lie together; undefined when there are none. They are not in the queue any more; with pieces that were lent, used() has to follow. */
+  /**
+   * The first bytes, at most `most`, and not more than lie together; undefined when there are none, or none is wanted. They are
+   * not in the queue any more; with pieces that were lent, used() has to follow. Behind the bytes of a block is memory that
+   * was never written, which must not get out.
+   */
   take(most: number): Buffer | undefined {
     const first = this.#blocks[0];
-    if (first === undefined) return undefined;
+    if (first === undefined || most <= 0) return undefined;
     const end = this.#blocks.length === 1 ? this.#to : first.length;
     const to = Math.min(end, this.#from + most);
     const taken = first.subarray(this.#from, to);

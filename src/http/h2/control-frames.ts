@@ -88,7 +88,8 @@ export class ControlFrames {
     for (const stream of session.streams.values()) {
       stream.sendWindow += more;
       if (stream.sendWindow > MAX_WINDOW) return session.fail(Code.flowControl, 'a window above 2^31-1');
-      stream.wake();
+      if (stream.sendWindow > 0) stream.wake();
+      else session.out.queue.delete(stream);
     }
     session.out.pump();
   }

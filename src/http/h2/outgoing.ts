@@ -47,6 +47,10 @@ export class Outgoing {
     return this.#window <= 0x7fffffff;
   }
 
+  get hasWindow(): boolean {
+    return this.#window > 0;
+  }
+
   /** A HEADERS frame, with CONTINUATIONs where it has to be. */
   fields(id: number, status: number | undefined, headers: RawHeaders, flags: number): void {
     const most = this.#encoder.prepare(headers);

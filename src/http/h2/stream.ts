@@ -177,7 +177,8 @@ export class H2Stream {
   /** The queue has come to this stream: one frame. */
   sendSome(connectionWindow: number): void {
     const pending = this.#pending;
-    if (pending === undefined) return;
+    // SETTINGS may have brought its window below 0 while it stood in the queue (RFC 9113 section 6.9.2).
+    if (pending === undefined || this.sendWindow <= 0) return;
     const chunk = pending.take(Math.min(DATA_BYTES, this.sendWindow, connectionWindow));
     if (chunk !== undefined) this.#session.out.data(this, chunk, 0, chunk.length);
     pending.used();

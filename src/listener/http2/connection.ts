@@ -42,7 +42,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   #settingsMs: number;
   readonly #probe: Probe;
   /** When the socket has taken something. */
-  #takenMs = 0;
+  #takenMs: number;
 
   constructor(socket: Duplex, facts: ClientFacts, options: Http2Options) {
     this.#socket = socket;
@@ -53,6 +53,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.client = facts.client;
     const { clock, limits } = options;
     this.#floods = new Floods(clock);
+    this.#takenMs = clock();
     this.#idleMs = clock() + Math.min(limits.headerTimeoutMs, limits.idleTimeoutMs);
     this.#settingsMs = clock() + SETTINGS_TIMEOUT_MS;
     this.#session = new H2Session(socket, this, sessionOptions(limits));
@@ -60,6 +61,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       clock,
       lingerMs: limits.lingerMs,
       inFlight: () => this.#exchanges.size,
+      takingMs: () => this.#takenMs + limits.clientTimeoutMs,
     });
     this.#probe = new Probe(limits.clientTimeoutMs / 2, this.#session.out.writer);
     options.connections.add(this);
@@ -134,9 +136,9 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
 
   // ---- for its exchanges
 
-  /** Until when the socket has to take something more. */
+  /** Until when the socket has to take something more; 0 where the client's window holds all up. */
   socketDeadline(): number {
-    return this.#takenMs + this.options.limits.clientTimeoutMs;
+    return this.#session.out.hasWindow ? this.#takenMs + this.options.limits.clientTimeoutMs : 0;
   }
 
   readTrailers(fields: readonly Field[], overflowed: boolean): RawHeaders | undefined {
@@ -215,6 +217,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
 
   written(): void {
     this.#takenMs = this.options.clock();
+    if (this.#session.out.writer.unsent > 0) this.#probe.heard();
   }
 
   // ---- reading

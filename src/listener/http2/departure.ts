@@ -15,6 +15,8 @@ export type DepartureOptions = {
   readonly lingerMs: number;
   /** Exchanges that are not finished. */
   readonly inFlight: () => number;
+  /** Until when the socket has to take something more. */
+  readonly takingMs: () => number;
 };
 
 export class Departure {
@@ -26,6 +28,8 @@ export class Departure {
   /** The client may begin no more streams. */
   #last = false;
   #closing = false;
+  /** Something may still have to be taken. */
+  #giving = false;
   deadlineMs = Number.POSITIVE_INFINITY;
 
   constructor(socket: Duplex, session: H2Session, options: DepartureOptions) {
@@ -68,24 +72,31 @@ export class Departure {
   }
 
   closeIfDone(): void {
-    if (this.#options.inFlight() === 0 && (this.#last || this.#clientLeaves)) this.close();
+    if (this.#options.inFlight() === 0 && (this.#last || this.#clientLeaves)) this.close(true);
   }
 
-  /** Ends our direction, and drops what still comes, so that the client can read why. */
-  close(): void {
+  /** Ends our direction, and drops what still comes, so that the client can read why. `whole`: and all that it was answered. */
+  close(whole = false): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.#giving = whole;
     this.#wait();
+    if (whole) this.deadlineMs = this.#options.takingMs();
     this.#session.stopped = true;
     this.#session.out.writer.write();
-    this.#socket.end();
+    this.#socket.end(() => {
+      this.#giving = false;
+      this.#wait();
+    });
     this.#socket.resume();
   }
 
   /** Too long has been waited. */
   expire(): void {
-    if (this.#closing) this.#socket.destroy();
-    else this.heard();
+    if (!this.#closing) return this.heard();
+    const takingMs = this.#giving ? this.#options.takingMs() : 0;
+    if (takingMs > this.deadlineMs) this.deadlineMs = takingMs;
+    else this.#socket.destroy();
   }
 
   #wait(): void {

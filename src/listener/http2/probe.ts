@@ -25,7 +25,7 @@ export class Probe {
     this.deadlineMs = nowMs + this.#everyMs;
   }
 
-  /** The client has sent something. */
+  /** The client has sent something, or taken some of what our ping stands behind. */
   heard(): void {
     this.#unheard = false;
   }

@@ -228,6 +228,33 @@ describe('answers that leave', () => {
     assert.equal(stage.finished[0]?.rejection?.reason, 'client_gone');
   });
 
+  test('a first window that is lowered below what was sent holds an answer up, and not a byte of other memory gets out', async (t) => {
+    const stage = await staged(t, [[Setting.initialWindowSize, 100_000]]);
+    const body = Buffer.from(Array.from({ length: 90_000 }, (_, i) => 33 + (i % 90)));
+    await stage.say(headers(1, get));
+    // It stands in the queue for the window of the connection when its own comes below 0.
+    answer(stage.exchanges[0] as Exchange, body);
+    await stage.say(settings([[Setting.initialWindowSize, 10]]), windowUpdate(0, 1 << 20));
+    const sent = (): Buffer => Buffer.concat(stage.socket.of(Type.data, 1).map(({ payload }) => payload));
+    assert.equal(sent().length, FIRST);
+    await stage.say(settings([[Setting.initialWindowSize, 100_000]]));
+    assert.deepEqual(sent(), body);
+    assert.ok((stage.socket.of(Type.data, 1).at(-1)?.flags ?? 0) & Flag.endStream);
+  });
+
+  test('a client that never opens the window of its connection is cut, whatever else it takes', async (t) => {
+    const stage = await staged(t, [[Setting.initialWindowSize, 1 << 20]]);
+    await stage.say(SETTINGS_ACK, headers(1, get));
+    stage.exchanges[0]?.answer(200, 'OK', [], 200_000);
+    stage.exchanges[0]?.write(Buffer.alloc(200_000, 'x'));
+    assert.equal(stage.exchanges[0]?.flush(), false);
+    for (let i = 0; i < 8 && stage.resetOf(1) === undefined; i++) {
+      await stage.say(ping());
+      await stage.pass(15_000);
+    }
+    assert.notEqual(stage.resetOf(1), undefined);
+  });
+
   test('bytes that wait are given back to whoever lent them', async (t) => {
     const stage = await staged(t, [[Setting.initialWindowSize, 0]]);
     await stage.say(headers(1, get), headers(3, get));

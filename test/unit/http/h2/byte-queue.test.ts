@@ -1,0 +1,38 @@
+// Bytes that wait: what comes out is what went in, in order, and never memory that was not written.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { ByteQueue } from '../../../../src/http/h2/byte-queue.ts';
+
+function drain(queue: ByteQueue, most: number): string {
+  let text = '';
+  for (let piece = queue.take(most); piece !== undefined; piece = queue.take(most)) {
+    text += piece.toString('latin1');
+    queue.used();
+  }
+  return text;
+}
+
+describe('a queue of bytes', () => {
+  test('gives what was appended, in pieces of any size', () => {
+    for (const most of [1, 3, 100, 1000, 1 << 20]) {
+      const queue = new ByteQueue();
+      let text = '';
+      for (let i = 0; i < 300; i++) {
+        const piece = String.fromCharCode(97 + (i % 26)).repeat((i * 7) % 90);
+        text += piece;
+        queue.append(Buffer.from(piece));
+      }
+      assert.equal(queue.length, text.length);
+      assert.equal(drain(queue, most), text);
+      assert.equal(queue.length, 0);
+    }
+  });
+
+  test('gives nothing for a window that is shut, or below 0', () => {
+    const queue = new ByteQueue();
+    queue.append(Buffer.from('abc'));
+    for (const most of [0, -1, -16_384, Number.NEGATIVE_INFINITY]) assert.equal(queue.take(most), undefined);
+    assert.equal(queue.length, 3);
+    assert.equal(drain(queue, 2), 'abc');
+  });
+});
