@@ -20,7 +20,7 @@ import type { Limits } from './limits.ts';
 
 export interface ListenerObserver extends HandshakeObserver {
   connected(protocol: string): void;
-  /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` is Node's or our own text. */
+  /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` says what it was. */
   sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
 }
 
