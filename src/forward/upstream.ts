@@ -30,6 +30,8 @@ export type ForwarderOptions = {
 
 /** The app's answer may have a larger head than a request: cookies and policies are set there. */
 export const ANSWER_HEAD_BYTES = 32 * 1024;
+/** Of HTTP/2 to the app; each of them carries many streams. */
+export const MAX_SESSIONS = 16;
 /** More interim answers to one request than any app sends. */
 export const MAX_INTERIM = 32;
 

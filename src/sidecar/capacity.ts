@@ -2,15 +2,13 @@
 // to the app there will be.
 
 import type { Config } from '../config/config.ts';
+import { MAX_SESSIONS } from '../forward/upstream.ts';
 import { type Capacity, capacityOf, type Demand, readSystemLimits, type SystemLimits } from '../net/capacity.ts';
 
 export type CapacityConfig = Pick<
   Config,
   'maxConnections' | 'upstreamMaxConnections' | 'upstream' | 'upstreamProtocol' | 'forwarder'
 >;
-
-/** Of the h2c forwarder's pool. */
-const MAX_SESSIONS = 16;
 
 export function planCapacity(config: CapacityConfig, limits: SystemLimits = readSystemLimits()): Capacity {
   return capacityOf(limits, demandOf(config));

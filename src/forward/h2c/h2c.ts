@@ -4,11 +4,8 @@
 import { createDial } from '../dial.ts';
 import { Pool } from '../pool.ts';
 import type { Lender, Transport } from '../transport.ts';
-import type { ForwarderOptions } from '../upstream.ts';
+import { type ForwarderOptions, MAX_SESSIONS } from '../upstream.ts';
 import { AppSession } from './session.ts';
-
-/** Each of them carries as many streams as the app allows. */
-const MAX_SESSIONS = 16;
 
 export function createH2c(options: ForwarderOptions): Lender {
   const dialSocket = createDial(options.upstream);
