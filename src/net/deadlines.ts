@@ -1,8 +1,7 @@
 // All deadlines of the program: one interval looks at them, so that a request starts and stops no timer. A deadline is a
 // field of whatever waits; every time-out is exact to one sweep. A throw in expire() ends what has thrown, nothing else.
 
-/** A monotonic clock in milliseconds. */
-type Clock = () => number;
+import type { Clock } from '../exchange.ts';
 
 /** How often deadlines are looked at. */
 export const SWEEP_MS = 250;

@@ -38,13 +38,7 @@ export function openClients(config: Config, { log, now, observer }: ClientsOptio
     shared,
     admission,
     certificates:
-      auth === 'off'
-        ? undefined
-        : {
-            required,
-            subjectOf,
-            identify: (presented) => identify(presented, now()),
-          },
+      auth === 'off' ? undefined : { required, subjectOf, identify: (presented) => identify(presented, now()) },
     setRules(next) {
       const allowed = allowRulesOf(next);
       if (admission.replace(allowed)) shared.setRules(JSON.stringify(allowed));

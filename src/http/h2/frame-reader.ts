@@ -35,11 +35,6 @@ export class FrameReader {
     return this.#unread !== undefined;
   }
 
-  /** Bytes that are kept for the frame under way. */
-  get heldBytes(): number {
-    return this.#unread?.length ?? 0;
-  }
-
   read(chunk: Buffer): void {
     const bytes = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk]);
     this.#unread = undefined;

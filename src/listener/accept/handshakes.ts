@@ -5,9 +5,10 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ClientIdentity } from '../../clients/certificate.ts';
-import { errorCode } from '../../errors.ts';
+import { errorCode, type Reason } from '../../errors.ts';
 import type { ClientConnection, TlsFacts } from '../../exchange.ts';
 import type { TlsChoice } from '../../identity/sni/choice.ts';
+import type { HandshakeReason } from '../reasons.ts';
 import { type CertificateRefusal, ClientCertificateReader, type ClientCertificates } from './client-certificates.ts';
 import type { CutReason, FirstBytes, PendingConnection, PendingEvents, RefusedReason } from './pending-connection.ts';
 import { TlsServers } from './tls-servers.ts';
@@ -20,7 +21,7 @@ export type Accepted = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 
 
 export interface HandshakeObserver {
   handshake(version: string, resumed: boolean): void;
-  handshakeFailed(reason: string): void;
+  handshakeFailed(reason: HandshakeReason | Reason): void;
   /** Left before it sent a byte: a TCP probe. */
   left(): void;
   /** Closed without an answer or an alert. */
@@ -176,7 +177,7 @@ function tlsFacts(socket: TLSSocket, client: ClientIdentity | undefined): TlsFac
 }
 
 /** One of few words, for a metric's label. */
-function failureOf(error: Error): string {
+function failureOf(error: Error): HandshakeReason {
   const code = errorCode(error);
   if (code === 'ECONNRESET' || code === 'EPIPE') return 'client_left';
   if (code === 'ERR_SSL_NO_SHARED_CIPHER') return 'no_shared_cipher';
