@@ -42,7 +42,10 @@ export interface Exchange {
   // The request; policies may edit it until it is forwarded.
   method: string;
   target: string;
+  /** The client's fields. The list may be another request's, too: a policy replaces it, and never changes it. */
   headers: RawHeaders;
+  /** Fields of ours, which the app gets behind those of the client. Set by the policies. */
+  readonly added: RawHeaders;
   /** What HTTP/2 named beside the fields (`:authority`); undefined in HTTP/1. */
   readonly authority: string | undefined;
   /** `:protocol` of an extended CONNECT (RFC 8441), which HTTP/2 has in place of an upgrade; else undefined. */
@@ -158,6 +161,7 @@ export abstract class ExchangeState implements Exchange {
   method: string;
   target: string;
   headers: RawHeaders;
+  readonly added: RawHeaders = [];
   readonly authority: string | undefined;
   readonly connectProtocol: string | undefined;
   host = '';

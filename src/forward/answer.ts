@@ -6,6 +6,7 @@ import { errorCode, REJECTIONS, type Reason, type Rejection } from '../errors.ts
 import { UNKNOWN_LENGTH } from '../exchange.ts';
 import { endToEnd, fieldValue, Kind, kindOf, listMembers, type RawHeaders } from '../http/fields.ts';
 import { readContentLength } from '../http/head.ts';
+import { Derived, keep } from '../http/repeats.ts';
 
 export type AnswerHead = {
   readonly status: number;
@@ -47,6 +48,23 @@ type Findings = {
  * RFC 9112 section 6.3 gives the order of the rules; where it lets a proxy repair, this refuses.
  */
 export function readAnswer(
+  method: string,
+  version: string,
+  status: number,
+  reason: string,
+  raw: RawHeaders,
+): AnswerHead | Rejection {
+  const known = READ.of(raw);
+  if (known?.method === method && known.version === version && known.head.status === status) return known.head;
+  const head = judgeAnswer(method, version, status, reason, raw);
+  if (!isRejection(head) && READ.set(raw, { method, version, head })) keep(head.headers);
+  return head;
+}
+
+/** By the fields, and by what else it follows from; the reason says nothing. */
+const READ = new Derived<{ readonly method: string; readonly version: string; readonly head: AnswerHead }>();
+
+function judgeAnswer(
   method: string,
   version: string,
   status: number,

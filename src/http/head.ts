@@ -3,6 +3,7 @@
 // lines, no space before a colon, no control characters; whatever fails is refused and never repaired.
 
 import type { RawHeaders } from './fields.ts';
+import { Derived } from './repeats.ts';
 
 const CR = 13;
 const LF = 10;
@@ -130,9 +131,14 @@ export function readContentLength(value: string): number {
   return Number.isSafeInteger(length) ? length : -1;
 }
 
+const TEXTS = new Derived<string>();
+
 /** One line a field, each with its CRLF. */
 export function writeFields(headers: RawHeaders): string {
+  const known = TEXTS.of(headers);
+  if (known !== undefined) return known;
   let text = '';
   for (let i = 0; i < headers.length; i += 2) text += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  TEXTS.set(headers, text);
   return text;
 }

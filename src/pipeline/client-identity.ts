@@ -7,6 +7,7 @@ import type { CertificateFacts } from '../clients/certificate.ts';
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RawHeaders } from '../http/fields.ts';
+import { Derived } from '../http/repeats.ts';
 
 export function clientIdentity(admission: Admission) {
   return {
@@ -21,15 +22,21 @@ export function clientIdentity(admission: Admission) {
 }
 
 const NAME = 'X-Forwarded-Client-Cert';
+/** Lists without any copy of it. */
+const UNNAMED = new Derived<true>();
 const SPELLINGS = /^x[^a-z0-9]forwarded[^a-z0-9]client[^a-z0-9]cert$/i;
 
 /** Removes every copy of the field that a client or a balancer sent, and sets ours where there is a verified certificate. */
 export const clientCertificate = {
   name: 'clientCertificate',
   apply(exchange: Exchange): undefined {
-    const { client } = exchange.connection;
-    if (isNamed(exchange.headers)) exchange.headers = without(exchange.headers);
-    if (client?.kind === 'verified') exchange.headers.push(NAME, certificateField(client.certificate));
+    const { headers, connection, added } = exchange;
+    const { client } = connection;
+    if (UNNAMED.of(headers) !== true) {
+      if (isNamed(headers)) exchange.headers = without(headers);
+      else UNNAMED.set(headers, true);
+    }
+    if (client?.kind === 'verified') added.push(NAME, certificateField(client.certificate));
   },
 };
 

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import { endToEnd, Kind, kindOf, listMembers, type RawHeaders } from '../http/fields.ts';
+import { Derived, keep } from '../http/repeats.ts';
 import { AddressList } from '../net/addresses.ts';
 import { portOf } from './authority.ts';
 import { forwardedElement, type TrustedFields, takeTrustedFields } from './trusted-fields.ts';
@@ -45,25 +46,44 @@ export function forwarded(appAuthority: string, trusted: AddressList = NOBODY) {
       const trusts = trusted.has(connection.peerAddress);
       const table = trusts ? LEFT_OUT_OF_TRUSTED : LEFT_OUT;
       const leftOut = table[waits ? 0 : 1]?.[hostIsOurs ? 1 : 0] as ReadonlySet<Kind>;
-      const passed = endToEnd(exchange.headers, bodyLength === UNKNOWN_LENGTH, leftOut);
-      const said = trusts ? takeTrustedFields(passed) : undefined;
-      const headers = said?.headers ?? passed;
+      const passed = passedOf(exchange, leftOut);
+      const said = trusts ? takeTrustedFields(passed.headers) : undefined;
+      const headers = said?.headers ?? passed.headers;
       if (exchange.host === '') exchange.host = appAuthority;
-      if (hostIsOurs) headers.unshift('Host', exchange.host);
-      if (acceptsTrailers(exchange.headers)) headers.push('TE', 'trailers', 'Connection', 'TE');
+      if (passed.acceptsTrailers) exchange.added.push('TE', 'trailers', 'Connection', 'TE');
       exchange.requestId = said?.requestId ?? randomUUID();
-      tell(headers, exchange, said ?? NOTHING);
-      exchange.headers = headers;
+      tell(exchange, said ?? NOTHING);
+      exchange.headers = hostIsOurs ? ['Host', exchange.host, ...headers] : headers;
       return undefined;
     },
   };
 }
 
-function tell(headers: RawHeaders, exchange: Exchange, said: Said): void {
+/** What is passed on of a client's fields. */
+type Passed = {
+  readonly leftOut: ReadonlySet<Kind>;
+  readonly chunked: boolean;
+  readonly headers: RawHeaders;
+  readonly acceptsTrailers: boolean;
+};
+
+const PASSED = new Derived<Passed>();
+
+function passedOf({ headers, bodyLength }: Exchange, leftOut: ReadonlySet<Kind>): Passed {
+  const chunked = bodyLength === UNKNOWN_LENGTH;
+  const known = PASSED.of(headers);
+  if (known?.leftOut === leftOut && known.chunked === chunked) return known;
+  const kept = endToEnd(headers, chunked, leftOut);
+  const passed = { leftOut, chunked, headers: kept, acceptsTrailers: acceptsTrailers(headers) };
+  if (PASSED.set(headers, passed)) keep(kept);
+  return passed;
+}
+
+function tell(exchange: Exchange, said: Said): void {
   const { remoteAddress, scheme } = exchange.connection;
   const host = said.host ?? exchange.host;
   const proto = said.proto ?? scheme;
-  headers.push(
+  exchange.added.push(
     'X-Forwarded-For',
     said.hops === '' ? remoteAddress : `${said.hops}, ${remoteAddress}`,
     'X-Forwarded-Proto',
@@ -77,7 +97,7 @@ function tell(headers: RawHeaders, exchange: Exchange, said: Said): void {
   );
   // Never invented: an app that reads it would no longer read X-Forwarded-For.
   if (said.forwarded !== '')
-    headers.push('Forwarded', `${said.forwarded}, ${forwardedElement(remoteAddress, exchange.host, scheme)}`);
+    exchange.added.push('Forwarded', `${said.forwarded}, ${forwardedElement(remoteAddress, exchange.host, scheme)}`);
 }
 
 function acceptsTrailers(headers: RawHeaders): boolean {

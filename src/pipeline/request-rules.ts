@@ -6,6 +6,7 @@ import { REJECTIONS, type Reason, type Rejection } from '../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import { Kind, kindOf, listMembers } from '../http/fields.ts';
 import { readContentLength } from '../http/head.ts';
+import { Derived } from '../http/repeats.ts';
 import { isAuthority, originForm } from './authority.ts';
 
 /** What one pass over the fields found. */
@@ -104,6 +105,7 @@ const RULES: readonly Rule[] = [
 export const requestRules = {
   name: 'requestRules',
   apply(exchange: Exchange): Rejection | undefined {
+    if (repeats(exchange)) return undefined;
     const found = inspect(exchange);
     for (const [broken, reason] of RULES) if (broken(exchange, found)) return REJECTIONS[reason];
     exchange.target = found.path;
@@ -112,9 +114,32 @@ export const requestRules = {
     exchange.awaitsContinue = found.expects === 1 && exchange.bodyLength !== 0 && exchange.protocol !== 'http/1.0';
     exchange.upgrade = exchange.connectProtocol ?? (asksUpgrade(exchange, found) ? found.upgrade : undefined);
     exchange.persistent = persists(exchange, found.connection);
+    if (exchange.protocol === 'http/1.1' && exchange.upgrade === undefined) remember(exchange);
     return undefined;
   },
 };
+
+/** What the rules settled for a request of HTTP/1.1 that was accepted. */
+type Accepted = Pick<Exchange, 'method' | 'host' | 'bodyLength' | 'awaitsContinue' | 'persistent'>;
+
+const ACCEPTED = new Derived<Accepted>();
+
+/** Nothing that the rules look at has changed but the path, and a path alone breaks no rule unless it has a fragment. */
+function repeats(exchange: Exchange): boolean {
+  const known = ACCEPTED.of(exchange.headers);
+  const { target } = exchange;
+  if (known === undefined || known.method !== exchange.method || exchange.protocol !== 'http/1.1') return false;
+  if (target.charCodeAt(0) !== 0x2f || target.includes('#')) return false;
+  exchange.host = known.host;
+  exchange.bodyLength = known.bodyLength;
+  exchange.awaitsContinue = known.awaitsContinue;
+  exchange.persistent = known.persistent;
+  return true;
+}
+
+function remember({ method, headers, host, bodyLength, awaitsContinue, persistent }: Exchange): void {
+  ACCEPTED.set(headers, { method, host, bodyLength, awaitsContinue, persistent });
+}
 
 function inspect(exchange: Exchange): Findings {
   const found = new Findings();

@@ -18,7 +18,7 @@ const KEY = /^sec-websocket-key$/i;
  * left out where the block is written.
  */
 export function requestFields(exchange: Exchange): RawHeaders {
-  const { headers, upgrade, method, host, target } = exchange;
+  const { headers, added, upgrade, method, host, target } = exchange;
   const asked = upgrade === undefined ? method : 'CONNECT';
   const fields: RawHeaders = [':method', asked, ':scheme', 'http', ':authority', host, ':path', target];
   if (upgrade !== undefined) fields.push(':protocol', upgrade.toLowerCase());
@@ -28,6 +28,7 @@ export function requestFields(exchange: Exchange): RawHeaders {
     if (upgrade !== undefined && KEY.test(name)) continue;
     fields.push(name, headers[i + 1] as string);
   }
+  fields.push(...added);
   return fields;
 }
 

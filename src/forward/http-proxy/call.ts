@@ -73,7 +73,7 @@ export class ProxyCall implements Transport, Timed {
     outgoing.path = exchange.target;
     // Else Node invents a length for a POST without one.
     outgoing.useChunkedEncodingByDefault = false;
-    setFields(outgoing, exchange.headers);
+    setFields(outgoing, [...exchange.headers, ...exchange.added]);
     if (exchange.bodyLength === UNKNOWN_LENGTH) outgoing.setHeader('Transfer-Encoding', 'chunked');
     if (exchange.bodyLength === 0) this.#body.push(null);
     // The app may answer, or say 100, before the first byte of a body.

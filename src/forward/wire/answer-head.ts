@@ -3,6 +3,7 @@
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { readFields, readStatusLine } from '../../http/head.ts';
+import { keep, Repeats } from '../../http/repeats.ts';
 import { NoHead, type UnreadBytes } from '../../http/unread.ts';
 
 export type RawHead = {
@@ -27,13 +28,26 @@ export function readHead(
   if (end === NoHead.bareLineFeed) return REJECTIONS.upstream_malformed;
   if (end === NoHead.incomplete) return startsLikeHttp(bytes) ? undefined : REJECTIONS.upstream_malformed;
   const text = bytes.toString('latin1', 0, end + 2);
+  const known = HEADS.find(text);
+  if (known === undefined) return parse(text, maxFields);
+  // It may have been read where more are allowed.
+  return known.headers.length > maxFields * 2 ? REJECTIONS.upstream_header_too_large : known;
+}
+
+/** Heads of answers that repeat. */
+const HEADS = new Repeats<RawHead>();
+
+function parse(text: string, maxFields: number): RawHead | Rejection {
   const line = readStatusLine(text);
   if (line === undefined) return REJECTIONS.upstream_malformed;
+  const { version, status, reason, end } = line;
   const headers: RawHeaders = [];
-  const fault = readFields(text, line.end, maxFields, headers);
+  const fault = readFields(text, end, maxFields, headers);
   if (fault === 'syntax') return REJECTIONS.upstream_malformed;
   if (fault !== undefined) return REJECTIONS.upstream_header_too_large;
-  return { version: line.version, status: line.status, reason: line.reason, headers, used: end + 4 };
+  const head = { version, status, reason, headers, used: text.length + 2 };
+  if (HEADS.saw(text, head)) keep(headers);
+  return head;
 }
 
 /** Garbage is told from a slow head by its first bytes. */

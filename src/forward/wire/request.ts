@@ -11,15 +11,16 @@ export type RequestHead = {
   readonly method: string;
   readonly target: string;
   readonly headers: RawHeaders;
+  readonly added: RawHeaders;
   readonly bodyLength: number;
   readonly upgrade: string | undefined;
 };
 
 /** A body without a known length is chunked, whatever the method: unframed bytes would be read as the next request. */
-export function requestText({ method, target, headers, bodyLength, upgrade }: RequestHead): string {
+export function requestText({ method, target, headers, added, bodyLength, upgrade }: RequestHead): string {
   const framing = bodyLength === UNKNOWN_LENGTH ? 'Transfer-Encoding: chunked\r\n' : '';
   const change = upgrade === undefined ? '' : `Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`;
-  return `${method} ${target} HTTP/1.1\r\n${writeFields(headers)}${framing}${change}\r\n`;
+  return `${method} ${target} HTTP/1.1\r\n${writeFields(headers)}${writeFields(added)}${framing}${change}\r\n`;
 }
 
 /** Writes one request after the other to a connection, and knows whether the present one is complete. */

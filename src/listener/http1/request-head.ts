@@ -3,7 +3,8 @@
 import type { Reason } from '../../errors.ts';
 import type { ReceivedRequest } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { readFields, readRequestLine } from '../../http/head.ts';
+import { type HeadFault, readFields, readRequestLine } from '../../http/head.ts';
+import { keep, Repeats } from '../../http/repeats.ts';
 import { NoHead, type UnreadBytes } from '../../http/unread.ts';
 
 export type RequestHead = {
@@ -45,8 +46,10 @@ function parse(text: string, maxFields: number): RequestHead {
   if (line === undefined) return refused('malformed_request');
   const { method, target, version } = line;
   if (version !== '1.1' && version !== '1.0') return { ...refused('bad_version'), method, target };
-  const headers: RawHeaders = [];
-  const fault = readFields(text, line.end, maxFields, headers);
+  const block = text.slice(line.end);
+  const known = FIELDS.find(block);
+  const headers: RawHeaders = known ?? [];
+  const fault = known === undefined ? readBlock(block, maxFields, headers) : tooMany(known, maxFields);
   return {
     protocol: version === '1.1' ? 'http/1.1' : 'http/1.0',
     method,
@@ -54,6 +57,20 @@ function parse(text: string, maxFields: number): RequestHead {
     headers,
     fault: fault === 'syntax' ? 'malformed_request' : fault,
   };
+}
+
+/** Field lists of requests that repeat. */
+const FIELDS = new Repeats<RawHeaders>();
+
+function readBlock(block: string, maxFields: number, into: RawHeaders): HeadFault | undefined {
+  const fault = readFields(block, 0, maxFields, into);
+  if (fault === undefined && FIELDS.saw(block, into)) keep(into);
+  return fault;
+}
+
+/** It may have been read where more are allowed. */
+function tooMany(headers: RawHeaders, maxFields: number): HeadFault | undefined {
+  return headers.length > maxFields * 2 ? 'too_many_fields' : undefined;
 }
 
 function refused(fault: Reason): RequestHead {

@@ -33,6 +33,11 @@ export class FakeExchange extends ExchangeState {
   onEnd: () => void = () => {};
   lags = false;
 
+  /** All fields that the app gets. */
+  get sent(): RawHeaders {
+    return [...this.headers, ...this.added];
+  }
+
   constructor({ connection = {}, ...request }: FakeRequest) {
     const peerAddress = connection.remoteAddress ?? '192.0.2.7';
     const facts = {

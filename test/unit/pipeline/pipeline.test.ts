@@ -237,6 +237,6 @@ describe('the list of policies', () => {
     const { handler, events } = pipelineOf({ policies: [...policies] });
     handler.handle(exchange);
     assert.deepEqual(events, ['started', 'forward']);
-    assert.equal(fieldValue(exchange.headers, 'x-forwarded-for'), '192.0.2.7');
+    assert.equal(fieldValue(exchange.sent, 'x-forwarded-for'), '192.0.2.7');
   });
 });

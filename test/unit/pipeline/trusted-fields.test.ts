@@ -19,8 +19,7 @@ function apply(headers: RawHeaders, peer = '10.0.0.1', host = 'a.example'): Fake
 function tells(what: string, headers: RawHeaders, wanted: Record<string, string[]>, host?: string): void {
   test(what, () => {
     const exchange = apply(headers, '10.0.0.1', host);
-    for (const [name, values] of Object.entries(wanted))
-      assert.deepEqual(valuesOf(exchange.headers, name), values, name);
+    for (const [name, values] of Object.entries(wanted)) assert.deepEqual(valuesOf(exchange.sent, name), values, name);
   });
 }
 
@@ -110,7 +109,7 @@ describe('Forwarded of a trusted proxy', () => {
     exchange.host = '[::1]';
     policy.apply(exchange);
     const wanted = 'for=a, for="[2001:db8::1]";host="[::1]";proto=https';
-    assert.deepEqual(valuesOf(exchange.headers, name), [wanted]);
+    assert.deepEqual(valuesOf(exchange.sent, name), [wanted]);
   });
 });
 
@@ -125,13 +124,13 @@ describe('X-Request-Id of a trusted proxy', () => {
     test(`is kept: ${value.slice(0, 40)}`, () => {
       const exchange = apply([name, value]);
       assert.equal(exchange.requestId, value);
-      assert.deepEqual(valuesOf(exchange.headers, name), [value]);
+      assert.deepEqual(valuesOf(exchange.sent, name), [value]);
     });
   for (const values of [[''], ['x'.repeat(129)], ['a b'], ['a,b'], ['a"b'], ['<a>'], ['a\u00e9'], ['a{b}'], ['a', 'a']])
     test(`is ours instead of ${JSON.stringify(values).slice(0, 40)}`, () => {
       const exchange = apply(values.flatMap((value) => [name, value]));
       assert.match(exchange.requestId, /^[0-9a-f-]{36}$/);
-      assert.deepEqual(valuesOf(exchange.headers, name), [exchange.requestId]);
+      assert.deepEqual(valuesOf(exchange.sent, name), [exchange.requestId]);
     });
 });
 
@@ -146,8 +145,8 @@ test('other X-Forwarded-* of a trusted proxy stay where they are, but never a cl
   ];
   const certs = ['X-Forwarded-Client-Cert', 'x-forwarded-client-cert', 'X-FORWARDED-CLIENT-CERT'];
   const exchange = apply([...kept, ...[...twins, ...certs].flatMap((name) => [name, 'spoofed']), 'Accept', '*/*']);
-  assert.deepEqual(exchange.headers.slice(0, 10), ['Host', 'a.example', ...kept, 'Accept', '*/*']);
-  assert.doesNotMatch(exchange.headers.join('\n'), /spoofed|_|client-cert/i);
+  assert.deepEqual(exchange.sent.slice(0, 10), ['Host', 'a.example', ...kept, 'Accept', '*/*']);
+  assert.doesNotMatch(exchange.sent.join('\n'), /spoofed|_|client-cert/i);
 });
 
 test('of anyone else nothing is kept', () => {
@@ -155,7 +154,7 @@ test('of anyone else nothing is kept', () => {
     ['X-Forwarded-For', 'x', 'Forwarded', 'for=x', 'X-Request-Id', 'x', 'X-Forwarded-Prefix', 'x'],
     '11.0.0.1',
   );
-  assert.ok(!exchange.headers.includes('x'));
-  assert.deepEqual(valuesOf(exchange.headers, 'X-Forwarded-For'), ['11.0.0.1']);
-  assert.ok(!exchange.headers.includes('Forwarded'));
+  assert.ok(!exchange.sent.includes('x'));
+  assert.deepEqual(valuesOf(exchange.sent, 'X-Forwarded-For'), ['11.0.0.1']);
+  assert.ok(!exchange.sent.includes('Forwarded'));
 });
