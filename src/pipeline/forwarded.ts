@@ -46,14 +46,14 @@ export function forwarded(appAuthority: string, trusted: AddressList = NOBODY) {
       const trusts = trusted.has(connection.peerAddress);
       const table = trusts ? LEFT_OUT_OF_TRUSTED : LEFT_OUT;
       const leftOut = table[waits ? 0 : 1]?.[hostIsOurs ? 1 : 0] as ReadonlySet<Kind>;
-      const passed = passedOf(exchange, leftOut);
+      if (exchange.host === '') exchange.host = appAuthority;
+      const passed = passedOf(exchange, leftOut, hostIsOurs ? exchange.host : undefined);
       const said = trusts ? takeTrustedFields(passed.headers) : undefined;
       const headers = said?.headers ?? passed.headers;
-      if (exchange.host === '') exchange.host = appAuthority;
       if (passed.acceptsTrailers) exchange.added.push('TE', 'trailers', 'Connection', 'TE');
       exchange.requestId = said?.requestId ?? randomUUID();
       tell(exchange, said ?? NOTHING);
-      exchange.headers = hostIsOurs ? ['Host', exchange.host, ...headers] : headers;
+      exchange.headers = headers;
       return undefined;
     },
   };
@@ -63,18 +63,21 @@ export function forwarded(appAuthority: string, trusted: AddressList = NOBODY) {
 type Passed = {
   readonly leftOut: ReadonlySet<Kind>;
   readonly chunked: boolean;
+  /** The Host in front of them, where it is ours to set. */
+  readonly host: string | undefined;
   readonly headers: RawHeaders;
   readonly acceptsTrailers: boolean;
 };
 
 const PASSED = new Derived<Passed>();
 
-function passedOf({ headers, bodyLength }: Exchange, leftOut: ReadonlySet<Kind>): Passed {
+function passedOf({ headers, bodyLength }: Exchange, leftOut: ReadonlySet<Kind>, host: string | undefined): Passed {
   const chunked = bodyLength === UNKNOWN_LENGTH;
   const known = PASSED.of(headers);
-  if (known?.leftOut === leftOut && known.chunked === chunked) return known;
+  if (known?.leftOut === leftOut && known.chunked === chunked && known.host === host) return known;
   const kept = endToEnd(headers, chunked, leftOut);
-  const passed = { leftOut, chunked, headers: kept, acceptsTrailers: acceptsTrailers(headers) };
+  if (host !== undefined) kept.unshift('Host', host);
+  const passed = { leftOut, chunked, host, headers: kept, acceptsTrailers: acceptsTrailers(headers) };
   if (PASSED.set(headers, passed)) keep(kept);
   return passed;
 }

@@ -106,6 +106,7 @@ export const requestRules = {
   name: 'requestRules',
   apply(exchange: Exchange): Rejection | undefined {
     if (repeats(exchange)) return undefined;
+    const given = exchange.bodyLength;
     const found = inspect(exchange);
     for (const [broken, reason] of RULES) if (broken(exchange, found)) return REJECTIONS[reason];
     exchange.target = found.path;
@@ -114,21 +115,28 @@ export const requestRules = {
     exchange.awaitsContinue = found.expects === 1 && exchange.bodyLength !== 0 && exchange.protocol !== 'http/1.0';
     exchange.upgrade = exchange.connectProtocol ?? (asksUpgrade(exchange, found) ? found.upgrade : undefined);
     exchange.persistent = persists(exchange, found.connection);
-    if (exchange.protocol === 'http/1.1' && exchange.upgrade === undefined) remember(exchange);
+    if (exchange.upgrade === undefined) remember(exchange, given);
     return undefined;
   },
 };
 
-/** What the rules settled for a request of HTTP/1.1 that was accepted. */
-type Accepted = Pick<Exchange, 'method' | 'host' | 'bodyLength' | 'awaitsContinue' | 'persistent'>;
+/** A request that was accepted: what the rules looked at beside its fields and its path, and what they settled. */
+type Accepted = Pick<
+  Exchange,
+  'protocol' | 'method' | 'authority' | 'host' | 'bodyLength' | 'awaitsContinue' | 'persistent'
+> & {
+  /** What was known of the body before. */
+  readonly given: number;
+};
 
 const ACCEPTED = new Derived<Accepted>();
 
 /** Nothing that the rules look at has changed but the path, and a path alone breaks no rule unless it has a fragment. */
 function repeats(exchange: Exchange): boolean {
   const known = ACCEPTED.of(exchange.headers);
-  const { target } = exchange;
-  if (known === undefined || known.method !== exchange.method || exchange.protocol !== 'http/1.1') return false;
+  const { target, connectProtocol, protocol, authority, bodyLength } = exchange;
+  if (known === undefined || known.method !== exchange.method || known.protocol !== protocol) return false;
+  if (known.authority !== authority || known.given !== bodyLength || connectProtocol !== undefined) return false;
   if (target.charCodeAt(0) !== 0x2f || target.includes('#')) return false;
   exchange.host = known.host;
   exchange.bodyLength = known.bodyLength;
@@ -137,8 +145,9 @@ function repeats(exchange: Exchange): boolean {
   return true;
 }
 
-function remember({ method, headers, host, bodyLength, awaitsContinue, persistent }: Exchange): void {
-  ACCEPTED.set(headers, { method, host, bodyLength, awaitsContinue, persistent });
+function remember(exchange: Exchange, given: number): void {
+  const { protocol, method, authority, headers, host, bodyLength, awaitsContinue, persistent } = exchange;
+  ACCEPTED.set(headers, { protocol, method, authority, given, host, bodyLength, awaitsContinue, persistent });
 }
 
 function inspect(exchange: Exchange): Findings {

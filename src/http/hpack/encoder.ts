@@ -2,6 +2,7 @@
 // The table is never larger than 4 KiB, whatever the peer allows.
 
 import type { RawHeaders } from '../fields.ts';
+import { Derived } from '../repeats.ts';
 import { TABLE_BYTES } from './decoder.ts';
 import { codeOf, type FieldCode, putInteger } from './field-code.ts';
 import { STATIC_ENTRIES, staticField } from './static-table.ts';
@@ -11,11 +12,25 @@ const INTEGER_BYTES = 4;
 /** Two changes of the table's size, and a status. */
 const START_BYTES = 16;
 
+const NO_CODES: readonly FieldCode[] = [];
+/** Of lists that are kept. */
+const CODES = new Derived<readonly FieldCode[]>();
+
+function codesOf(headers: RawHeaders): readonly FieldCode[] {
+  const codes: FieldCode[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const code = codeOf(headers[i] as string, headers[i + 1] as string);
+    if (code !== undefined) codes.push(code);
+  }
+  CODES.set(headers, codes);
+  return codes;
+}
+
 export class HpackEncoder {
   /** Each entry, oldest first, with the number of its insertion. */
   readonly #table = new Map<FieldCode, number>();
-  /** The codes of the block under way; used again by the next. */
-  readonly #codes: FieldCode[] = [];
+  /** The codes of the block under way. */
+  #codes: readonly FieldCode[] = NO_CODES;
   #maxBytes = TABLE_BYTES;
   #bytes = 0;
   #inserted = 0;
@@ -33,15 +48,10 @@ export class HpackEncoder {
 
   /** Begins a block: how many bytes it takes at the most. Then write() must be called. */
   prepare(headers: RawHeaders): number {
-    const codes = this.#codes;
-    codes.length = 0;
+    const codes = CODES.of(headers) ?? codesOf(headers);
+    this.#codes = codes;
     let most = START_BYTES;
-    for (let i = 0; i < headers.length; i += 2) {
-      const code = codeOf(headers[i] as string, headers[i + 1] as string);
-      if (code === undefined) continue;
-      codes.push(code);
-      most += code.bytes.length + INTEGER_BYTES;
-    }
+    for (let i = 0; i < codes.length; i++) most += (codes[i] as FieldCode).bytes.length + INTEGER_BYTES;
     return most;
   }
 
@@ -51,7 +61,7 @@ export class HpackEncoder {
     if (status !== undefined) end = putStatus(into, end, status);
     const codes = this.#codes;
     for (let i = 0; i < codes.length; i++) end = this.#field(into, end, codes[i] as FieldCode);
-    codes.length = 0;
+    this.#codes = NO_CODES;
     return end;
   }
 

@@ -16,6 +16,7 @@ import type { ClientFacts } from '../http1/options.ts';
 import { DEPARTURE_MARK, Departure } from './departure.ts';
 import { Http2Exchange } from './exchange.ts';
 import { Floods } from './floods.ts';
+import { LastFields } from './last-fields.ts';
 import type { Http2Options } from './options.ts';
 import { Probe } from './probe.ts';
 import { isFault, NO_REQUEST, readRequest, readTrailers } from './request.ts';
@@ -36,6 +37,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   readonly #floods: Floods;
   readonly #departure: Departure;
   readonly #exchanges = new Set<Http2Exchange>();
+  readonly #lastFields = new LastFields();
   /** Each is when something has to have come, or NEVER. */
   #idleMs: number;
   #headMs = NEVER;
@@ -169,7 +171,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void {
     const { clock, handler, limits } = this.options;
     if (this.#exchanges.size >= MAX_STREAMS) return this.#refuse(id);
-    const request = readRequest(fields, overflowed, ended, limits);
+    const request = readRequest(fields, overflowed, ended, limits, this.#lastFields);
     const fault = isFault(request) ? request : undefined;
     const known = isFault(request) ? NO_REQUEST : request;
     const nowMs = clock();

@@ -8,6 +8,7 @@ import { DEFAULT_URGENCY, urgencyOf } from '../../http/h2/send-queue.ts';
 import { isToken } from '../../http/head.ts';
 import { type Field, Nature } from '../../http/hpack/field.ts';
 import type { Limits } from '../limits.ts';
+import type { LastFields, ReadFields } from './last-fields.ts';
 
 /** What the pseudo fields said, and the rest as a raw list. */
 export type Http2Request = ReceivedRequest & { readonly urgency: number };
@@ -38,19 +39,16 @@ export function readRequest(
   overflowed: boolean,
   ended: boolean,
   { maxFields, maxHeaderBytes }: Limits,
+  last: LastFields,
 ): Http2Request | RequestFault {
   const pseudo = new PseudoFields();
-  const headers: RawHeaders = [];
-  let cookieAt = -1;
-  let bytes = 0;
-  for (let i = 0; i < fields.length; i++) {
-    const field = fields[i] as Field;
-    bytes += field.name.length + field.value.length + 4;
-    if (field.nature === Nature.plain) headers.push(field.name, field.value);
-    else if (field.nature === Nature.cookie) cookieAt = addCrumb(headers, cookieAt, field);
-    else if (field.nature !== Nature.pseudo || headers.length > 0 || !pseudo.set(field)) return BROKEN;
-  }
-  if (overflowed || bytes > maxHeaderBytes) return TOO_LARGE;
+  let from = 0;
+  for (; from < fields.length && (fields[from] as Field).nature === Nature.pseudo; from++)
+    if (!pseudo.set(fields[from] as Field)) return BROKEN;
+  const read = last.find(fields, from) ?? readFields(fields, from, last);
+  if (read === undefined) return BROKEN;
+  const { headers, urgency } = read;
+  if (overflowed || pseudo.bytes + read.bytes > maxHeaderBytes) return TOO_LARGE;
   if (headers.length > maxFields * 2) return TOO_MANY;
   if (!pseudo.whole || hosts(headers) > 1) return BROKEN;
   if (!pseudo.acceptable) return REFUSED;
@@ -64,8 +62,30 @@ export function readRequest(
     connectProtocol,
     headers,
     bodyLength,
-    urgency: urgencyIn(headers),
+    urgency,
   };
+}
+
+/** The fields behind the pseudo fields; undefined where one is among them that must not be there. */
+function readFields(fields: readonly Field[], from: number, last: LastFields): ReadFields | undefined {
+  const headers: RawHeaders = [];
+  let cookieAt = -1;
+  let bytes = 0;
+  for (let i = from; i < fields.length; i++) {
+    const field = fields[i] as Field;
+    bytes += sizeOf(field);
+    if (field.nature === Nature.plain) headers.push(field.name, field.value);
+    else if (field.nature === Nature.cookie) cookieAt = addCrumb(headers, cookieAt, field);
+    else return undefined;
+  }
+  const read = { headers, bytes, urgency: urgencyIn(headers) };
+  last.saw(fields, from, read);
+  return read;
+}
+
+/** As HTTP/1 would write it. */
+function sizeOf({ name, value }: Field): number {
+  return name.length + value.length + 4;
 }
 
 /** Returns where the crumbs are joined. */
@@ -101,11 +121,14 @@ class PseudoFields {
   scheme = '';
   authority: string | undefined = undefined;
   protocol: string | undefined = undefined;
+  bytes = 0;
   /** A bit for each that was there. */
   #seen = 0;
 
   /** False: there is no such field, or it was there before. */
-  set({ name, value }: Field): boolean {
+  set(field: Field): boolean {
+    const { name, value } = field;
+    this.bytes += sizeOf(field);
     switch (name) {
       case ':method':
         this.method = value;
