@@ -29,7 +29,7 @@ export type Rejection = {
 type Row = Omit<Rejection, 'reason'>;
 
 /** The request is not what HTTP allows, or not in time. */
-function faulty(status: number, text: string, advice: string): Row {
+function requestError(status: number, text: string, advice: string): Row {
   return { status, error: 'http_request_error', side: 'client', text, advice };
 }
 
@@ -47,8 +47,8 @@ const CLIENTS_OWN = "Renew or replace the client's certificate; the log has its 
 
 const TABLE = {
   // The client's request
-  malformed_request: faulty(400, 'The request is not valid HTTP.', BROKEN_CLIENT),
-  plaintext: faulty(
+  malformed_request: requestError(400, 'The request is not valid HTTP.', BROKEN_CLIENT),
+  plaintext: requestError(
     400,
     'This port speaks HTTPS only; the request came as plain HTTP. Use https://.',
     'A client uses http:// on the TLS port; see --plaintext.',
@@ -58,47 +58,47 @@ const TABLE = {
     'This port speaks HTTPS only; the request came as plain HTTP. Location has its https:// URL.',
     'Nothing, or let the client use https:// at once.',
   ),
-  bad_host: faulty(400, 'The request needs exactly one valid Host.', BROKEN_CLIENT),
-  bad_target: faulty(
+  bad_host: requestError(400, 'The request needs exactly one valid Host.', BROKEN_CLIENT),
+  bad_target: requestError(
     400,
     'The request target is not allowed: it must be a path, or * with OPTIONS.',
     'A client that takes the sidecar for a forward proxy, or writes # or other stray characters.',
   ),
-  bad_framing: faulty(
+  bad_framing: requestError(
     400,
     'The length of the request body is ambiguous.',
     'An attempt to smuggle a request, or a proxy before the sidecar that lets one through.',
   ),
-  bad_body: faulty(400, 'The request body is not what its head or its coding says.', BROKEN_CLIENT),
-  bad_connection: faulty(
+  bad_body: requestError(400, 'The request body is not what its head or its coding says.', BROKEN_CLIENT),
+  bad_connection: requestError(
     400,
     'The Connection field names a field that must reach the app.',
     'A client that wants Host, Cookie or Authorization removed on the way: an attack, or a broken proxy.',
   ),
-  bad_upgrade: faulty(
+  bad_upgrade: requestError(
     400,
     'The request to change the protocol is not valid.',
     'A broken WebSocket client; see RFC 6455 section 4.2.1.',
   ),
-  bad_expect: faulty(417, 'The only expectation that is supported is 100-continue.', BROKEN_CLIENT),
+  bad_expect: requestError(417, 'The only expectation that is supported is 100-continue.', BROKEN_CLIENT),
   bad_method: denied(
     501,
     'The method is not allowed through this proxy.',
     'CONNECT, TRACE, or a method with lower-case letters: the client must use another one.',
   ),
-  bad_version: faulty(505, 'The HTTP version is not supported; use HTTP/1.1.', BROKEN_CLIENT),
-  header_too_large: faulty(
+  bad_version: requestError(505, 'The HTTP version is not supported; use HTTP/1.1.', BROKEN_CLIENT),
+  header_too_large: requestError(
     431,
     'The request head is larger than --max-header-size allows.',
     'Large cookies or tokens: raise --max-header-size, and the limit of the app with it.',
   ),
-  too_many_fields: faulty(431, 'The request has more than 256 header fields.', BROKEN_CLIENT),
-  header_timeout: faulty(
+  too_many_fields: requestError(431, 'The request has more than 256 header fields.', BROKEN_CLIENT),
+  header_timeout: requestError(
     408,
     'The request head did not arrive within --header-timeout.',
     'A slow or stalled client, or an attack where many come from one client.',
   ),
-  client_timeout: faulty(
+  client_timeout: requestError(
     408,
     'The client sent or accepted nothing for --client-timeout, or less than --min-body-rate.',
     'A client that stalled or lost its network; many of them at once: an attack. See --min-body-rate.',

@@ -19,7 +19,7 @@ for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 const VALUE = new Uint8Array(256).fill(1, 0x20).fill(1, TAB, TAB + 1);
 VALUE[0x7f] = 0;
 
-export type HeadFault = 'syntax' | 'too_many_fields';
+export type HeadReason = 'syntax' | 'too_many_fields';
 
 /** Whether the text is one RFC 9110 token. */
 export function isToken(text: string): boolean {
@@ -55,7 +55,7 @@ export function hasBareLineFeed(bytes: Buffer, from = 0): boolean {
  * Appends the fields of `text` (from `from`; every line with its CRLF) to `into`. Values lose the white space
  * around them and nothing else.
  */
-export function readFields(text: string, from: number, maxFields: number, into: RawHeaders): HeadFault | undefined {
+export function readFields(text: string, from: number, maxFields: number, into: RawHeaders): HeadReason | undefined {
   const end = text.length;
   let at = from;
   while (at < end) {

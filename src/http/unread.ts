@@ -80,7 +80,8 @@ export class UnreadBytes {
 
   /** What was handed out of the old memory stays there as it was. */
   #move(bytes: Buffer, size: number): Buffer {
-    const store = Buffer.allocUnsafe(size);
+    // Not out of Node's pool, of which a few bytes would hold 8 KiB.
+    const store = Buffer.allocUnsafeSlow(size);
     bytes.copy(store);
     this.#store = store;
     this.#storeEnd = bytes.length;

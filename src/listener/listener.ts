@@ -7,6 +7,7 @@ import type { Clock, Handler } from '../exchange.ts';
 import type { TlsChoice } from '../identity/sni/choice.ts';
 import { type AddressList, canonicalAddress } from '../net/addresses.ts';
 import type { Deadlines } from '../net/deadlines.ts';
+import { ignoreError } from '../net/guard.ts';
 import { type Bound, openPort } from '../net/ports.ts';
 import type { ClientCertificates } from './accept/client-certificates.ts';
 import { type Accepted, type HandshakeObserver, Handshakes } from './accept/handshakes.ts';
@@ -15,13 +16,13 @@ import { Connections } from './connections.ts';
 import { Http1Connection } from './http1/connection.ts';
 import type { Http1Options } from './http1/options.ts';
 import { Http2Connection } from './http2/connection.ts';
-import type { Http2Options, SessionFault } from './http2/options.ts';
+import type { Http2Options, SessionReason } from './http2/options.ts';
 import type { Limits } from './limits.ts';
 
 export interface ListenerObserver extends HandshakeObserver {
   connected(protocol: string): void;
   /** An HTTP/2 session was ended for what its client did; at most once a session. `detail` says what it was. */
-  sessionFailed(fault: SessionFault, detail: string, remoteAddress: string): void;
+  sessionFailed(reason: SessionReason, detail: string, remoteAddress: string): void;
 }
 
 export type ListenerOptions = {
@@ -111,8 +112,4 @@ export function createListener(options: ListenerOptions): Listener {
       return connections.destroyAll();
     },
   };
-}
-
-function ignoreError(): void {
-  // A close always follows.
 }

@@ -11,6 +11,7 @@ export const CONNECTION_REASONS = {
   proxy_header_timeout: 'A balancer of --proxy-protocol did not send its PROXY header within --handshake-timeout.',
   unexpected_proxy_header: 'A balancer sends PROXY headers, and --proxy-protocol does not name it.',
   protocol_error: 'The client broke the rules of HTTP/2; the `detail` of the log line says how.',
+  header_timeout: 'An HTTP/2 client began a frame or a request head and did not end it within --header-timeout.',
   flood: 'The client sent more HTTP/2 frames of one kind than any client needs: an attack, or a broken client.',
 } as const;
 

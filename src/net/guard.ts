@@ -6,6 +6,9 @@ export interface Guarded {
   crashed(error: unknown): void;
 }
 
+/** For the errors of a socket or a message of which nothing is to be told: a close always follows. */
+export function ignoreError(): void {}
+
 /**
  * Made once for each listener, not for each call. The arguments are named, since an array of them would be made at each
  * call: no callback of ours has more than four.

@@ -5,7 +5,7 @@ import type { Clock } from '../exchange.ts';
 /** `burst` at once, and `perSecond` in the long run. */
 export type Budget = { readonly burst: number; readonly perSecond: number };
 
-export class Bucket {
+export class TokenBucket {
   readonly #clock: Clock;
   /** One token is as many milliseconds of credit, so that whole ones add up exactly. */
   readonly #costMs: number;

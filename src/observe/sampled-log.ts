@@ -2,7 +2,7 @@
 // the last line. Kinds are words of ours, so that nothing grows with what clients send.
 
 import type { Clock } from '../exchange.ts';
-import { Bucket } from '../net/token-bucket.ts';
+import { TokenBucket } from '../net/token-bucket.ts';
 
 const SECONDS_A_MINUTE = 60;
 
@@ -11,7 +11,7 @@ export type SampledLog = (kind: string, write: (times: number) => void) => void;
 
 /** `perMinute` lines of a kind at once, and a minute in the long run. */
 export function createSampledLog(clock: Clock, perMinute = 1): SampledLog {
-  const kinds = new Map<string, { readonly budget: Bucket; times: number }>();
+  const kinds = new Map<string, { readonly budget: TokenBucket; times: number }>();
   return (kind, write) => {
     const state = kinds.get(kind) ?? { budget: newBudget(clock, perMinute), times: 0 };
     kinds.set(kind, state);
@@ -22,6 +22,6 @@ export function createSampledLog(clock: Clock, perMinute = 1): SampledLog {
   };
 }
 
-function newBudget(clock: Clock, perMinute: number): Bucket {
-  return new Bucket({ burst: perMinute, perSecond: perMinute / SECONDS_A_MINUTE }, clock);
+function newBudget(clock: Clock, perMinute: number): TokenBucket {
+  return new TokenBucket({ burst: perMinute, perSecond: perMinute / SECONDS_A_MINUTE }, clock);
 }

@@ -1,5 +1,5 @@
 // Session tickets, with OpenSSL's client: they outlive a rotation of the certificate, and they get past no change of the
-// client CA or of the allow rules, and past no verdict on a certificate (CVE-2025-23419, CVE-2025-68121 are such faults).
+// client CA or of the allow rules, and past no verification of a certificate (CVE-2025-23419, CVE-2025-68121 are such faults).
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { forwarders, setStage } from '../support/stage.ts';
@@ -12,7 +12,7 @@ for (const forwarder of forwarders) {
   for (const version of ['1.1', '1.0']) {
     test(`event by event, over HTTP/${version} (${forwarder})`, async (t) => {
       const stage = await setStage(t);
-      const app = await startGatedApp(t);
+      const app = await startHeldApp(t);
       const args = ['--forwarder', forwarder, '--upstream-timeout', '3s', '--client-timeout', '3s'];
       const sidecar = await stage.start({ upstream: app.port, args });
       const client = await connect({ port: sidecar.port });
@@ -41,7 +41,7 @@ for (const forwarder of forwarders) {
 
   test(`the app is told when the client has left (${forwarder})`, async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder] });
     const client = await connect({ port: sidecar.port });
     client.send('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');

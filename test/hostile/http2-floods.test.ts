@@ -368,7 +368,7 @@ test('what was ended is in the log, once a session, and in the metrics; nothing 
   const ended = lane.sidecar.logs.filter(({ msg }) => msg === 'HTTP/2 session ended');
   assert.ok(ended.length >= 5 && ended.length <= sessions, `${ended.length} lines for ${sessions} sessions`);
   for (const { reason, client } of ended) {
-    assert.match(`${reason}`, /^(?:flood|protocol_error)$/);
+    assert.match(`${reason}`, /^(?:flood|protocol_error|header_timeout)$/);
     assert.equal(client, '127.0.0.1');
   }
   assert.deepEqual(lane.defects, []);

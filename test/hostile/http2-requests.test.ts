@@ -11,21 +11,21 @@ import { cutRequest } from '../support/requests.ts';
 import { type Lane, openLane } from '../support/stage.ts';
 
 /** `refused`: a status that is given here, or a reset, or the end of the session; never a byte at the app. */
-type Verdict = {
+type Expected = {
   readonly refused?: readonly number[] | 'reset';
   /** Of what reaches the app, where a request is passed on. */
   readonly app?: RegExp;
   readonly not?: RegExp;
 };
-type Row = readonly [name: string, fields: readonly Field[], verdict: Verdict, body?: string];
+type Row = readonly [name: string, fields: readonly Field[], expected: Expected, body?: string];
 
-const REFUSED: Verdict = { refused: [400] };
+const REFUSED: Expected = { refused: [400] };
 /** For what Node or nghttp2 judges before us on one release and we on another. */
-const RESET: Verdict = { refused: 'reset' };
+const RESET: Expected = { refused: 'reset' };
 /** nghttp2 drops some fields before Node sees them (its releases differ in which): the request may come without them. */
-const lost = (not: RegExp): Verdict => ({ refused: [400], app: /^GET \/ HTTP\/1\.1\r\nHost: app\.test\r\n/, not });
-const refusedWith = (...statuses: number[]): Verdict => ({ refused: statuses });
-const passed = (app: RegExp, not?: RegExp): Verdict => (not === undefined ? { app } : { app, not });
+const lost = (not: RegExp): Expected => ({ refused: [400], app: /^GET \/ HTTP\/1\.1\r\nHost: app\.test\r\n/, not });
+const refusedWith = (...statuses: number[]): Expected => ({ refused: statuses });
+const passed = (app: RegExp, not?: RegExp): Expected => (not === undefined ? { app } : { app, not });
 const get = (changes: Record<string, string | undefined> = {}): Field[] => fieldsOf(changes);
 const plus = (...fields: Field[]): Field[] => [...get(), ...fields];
 
@@ -108,7 +108,16 @@ const PSEUDO: readonly Row[] = [
       [':method', 'CONNECT'],
       [':authority', 'evil.test:80'],
     ],
-    refusedWith(400, 501),
+    refusedWith(501),
+  ],
+  ['CONNECT without an authority', [[':method', 'CONNECT']], RESET],
+  [
+    'CONNECT with an authority that is not visible ASCII',
+    [
+      [':method', 'CONNECT'],
+      [':authority', 'evil.test:80 \r\nX: y'],
+    ],
+    REFUSED,
   ],
   ['CONNECT with a path', get({ ':method': 'CONNECT' }), refusedWith(400, 501)],
   ['CONNECT with a path and a body', get({ ':method': 'CONNECT' }), refusedWith(400, 501), 'GET / HTTP/1.1\r\n\r\n'],
@@ -414,7 +423,7 @@ test('the access log has a line for each refusal, with our word for it', async (
 
 // ---- how a row is played
 
-async function play([, fields, verdict, body]: Row): Promise<void> {
+async function play([, fields, expected, body]: Row): Promise<void> {
   await fresh();
   const mark = app.requests.length;
   const bytesBefore = totals();
@@ -423,20 +432,20 @@ async function play([, fields, verdict, body]: Row): Promise<void> {
   const stream = await client.over(id);
   const told = `status ${client.status(id)}, reset ${stream.reset}, goaway ${client.goaway}`;
   const status = client.status(id);
-  if (verdict.app !== undefined && (status === 200 || verdict.refused === undefined)) {
+  if (expected.app !== undefined && (status === 200 || expected.refused === undefined)) {
     assert.equal(status, 200, told);
     const [request = ''] = app.requests.slice(mark);
-    assert.match(request, verdict.app);
-    if (verdict.not !== undefined) assert.doesNotMatch(request, verdict.not);
+    assert.match(request, expected.app);
+    if (expected.not !== undefined) assert.doesNotMatch(request, expected.not);
     assert.equal(app.requests.length, mark + 1);
     return;
   }
   const wasReset = stream.reset !== undefined || client.goaway !== undefined || client.ended;
   if (status === undefined) assert.ok(wasReset, told);
-  else if (verdict.refused === 'reset') assert.equal(status, 400, told);
-  else assert.ok(verdict.refused?.includes(status), told);
+  else if (expected.refused === 'reset') assert.equal(status, 400, told);
+  else assert.ok(expected.refused?.includes(status), told);
   const sent = await canary();
-  if (verdict.refused === 'reset' && body !== undefined) return; // its head was in order, and may have been passed on
+  if (expected.refused === 'reset' && body !== undefined) return; // its head was in order, and may have been passed on
   assert.equal(
     totals() - bytesBefore,
     sent,

@@ -129,19 +129,19 @@ const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Z-]+ (?:\/[!-"$-~]*|\*) HTTP\/1\.1$/;
 const FIELD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[\t\x20-\x7e\x80-\xff]*$/;
 
 /** What is wrong with a request as the app received it: an empty list when it is one that the sidecar may write. */
-export function grammarFaults(request: string): string[] {
+export function grammarErrors(request: string): string[] {
   const headEnd = request.indexOf('\r\n\r\n');
   const [requestLine = '', ...fields] = request.slice(0, headEnd).split('\r\n');
-  const faults: string[] = [];
-  if (!REQUEST_LINE.test(requestLine)) faults.push(`request line ${JSON.stringify(requestLine)}`);
-  for (const field of fields) if (!FIELD.test(field)) faults.push(`field ${JSON.stringify(field)}`);
+  const errors: string[] = [];
+  if (!REQUEST_LINE.test(requestLine)) errors.push(`request line ${JSON.stringify(requestLine)}`);
+  for (const field of fields) if (!FIELD.test(field)) errors.push(`field ${JSON.stringify(field)}`);
   const count = (name: RegExp): number => fields.filter((field) => name.test(field)).length;
-  if (count(/^host:/i) !== 1) faults.push('not one Host');
-  if (count(/^x-request-id: [0-9a-f-]{36}$/i) !== 1 || count(/^x[-_]request[-_]id:/i) !== 1) faults.push('not from us');
-  if (count(/^(?:content[-_]length|transfer[-_]encoding):/i) > 1) faults.push('more than one length');
+  if (count(/^host:/i) !== 1) errors.push('not one Host');
+  if (count(/^x-request-id: [0-9a-f-]{36}$/i) !== 1 || count(/^x[-_]request[-_]id:/i) !== 1) errors.push('not from us');
+  if (count(/^(?:content[-_]length|transfer[-_]encoding):/i) > 1) errors.push('more than one length');
   if (fields.some((field) => /^content-length:/i.test(field) && !/^content-length: (?:0|[1-9]\d*)$/i.test(field)))
-    faults.push('Content-Length');
+    errors.push('Content-Length');
   if (fields.some((field) => /^transfer-encoding:/i.test(field) && !/^transfer-encoding: chunked$/i.test(field)))
-    faults.push('Transfer-Encoding');
-  return faults;
+    errors.push('Transfer-Encoding');
+  return errors;
 }

@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { eventually } from '../support/poll.ts';
 import { answerEach, createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
 import { forwarders, type Lane, openLane } from '../support/stage.ts';
-import { grammarFaults, parseByAll } from './lenient-parsers.ts';
+import { grammarErrors, parseByAll } from './lenient-parsers.ts';
 import { VECTORS } from './vectors.ts';
 
 const SEED = Number(process.env.MUTATIONS_SEED ?? 20261121);
@@ -111,7 +111,7 @@ async function canary(lane: Lane): Promise<void> {
 async function judge(app: Recorder): Promise<void> {
   for (const connection of app.connections) {
     const requests = read(connection);
-    for (const request of requests) assert.deepEqual(grammarFaults(request), [], JSON.stringify(request));
+    for (const request of requests) assert.deepEqual(grammarErrors(request), [], JSON.stringify(request));
   }
   const unfinished = app.connections.filter(hasRest);
   // A request that its client left half-way must have taken its connection with it.

@@ -1,4 +1,4 @@
-// The corpus through the real program, over both forwarders, with one connection to the app. The verdict is on the bytes that
+// The corpus through the real program, over both forwarders, with one connection to the app. What is judged is the bytes that
 // the app received: several lenient parsers must find the same requests in them, as many as were answered from the app, each
 // one written by us; and what comes next, on the same connection and from another client, must be untouched.
 
@@ -8,7 +8,7 @@ import { eventually } from '../support/poll.ts';
 import type { RawClient } from '../support/raw-client.ts';
 import { answerEach, createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
 import { type Forwarder, forwarders, type Lane, openLane } from '../support/stage.ts';
-import { grammarFaults, parseByAll } from './lenient-parsers.ts';
+import { grammarErrors, parseByAll } from './lenient-parsers.ts';
 import { VECTORS, type Vector } from './vectors.ts';
 
 const FROM_APP = 'X-From-App: 1';
@@ -100,7 +100,7 @@ async function requestsIn(connection: RecorderConnection, from: number): Promise
 
 function judge({ id, want }: Vector, requests: string[], answered: number): void {
   assert.equal(requests.length, answered, `requests at the app, against answers: ${JSON.stringify(requests)}`);
-  for (const request of requests) assert.deepEqual(grammarFaults(request), [], request);
+  for (const request of requests) assert.deepEqual(grammarErrors(request), [], request);
   const canaries = requests.filter((request) => request.startsWith(`POST /canary-${id} HTTP/1.1\r\n`));
   assert.ok(canaries.length >= 1, 'no canary');
   for (const request of canaries) {

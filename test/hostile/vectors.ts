@@ -1,4 +1,4 @@
-// The corpus: requests that a lenient server reads in two ways, as bytes, and what the gate makes of each. Most are known
+// The corpus: requests that a lenient server reads in two ways, as bytes, and what becomes of each. Most are known
 // by a CVE or a clause; the source stands beside them where the name does not say it.
 
 export type Vector = {

@@ -17,7 +17,7 @@ import { type Stage, serialServed, setStage } from '../support/stage.ts';
 const dayMs = 86_400_000;
 const notReloaded = /^certificate not reloaded/;
 
-type Fault = {
+type Broken = {
   what: string;
   reason: string;
   /** What the log line's detail must say. */
@@ -25,7 +25,7 @@ type Fault = {
   files(stage: Stage, next: Issued): Record<string, string> | Promise<Record<string, string>>;
 };
 
-const faults: Fault[] = [
+const brokenPairs: Broken[] = [
   {
     what: 'a truncated certificate',
     reason: 'malformed_certificate',
@@ -110,14 +110,14 @@ const faults: Fault[] = [
   },
 ];
 
-async function assertRefused(sidecar: Sidecar, stage: Stage, fault: Pick<Fault, 'reason' | 'says'>): Promise<void> {
+async function assertRefused(sidecar: Sidecar, stage: Stage, broken: Pick<Broken, 'reason' | 'says'>): Promise<void> {
   const line = await sidecar.waitForLog(({ msg }) => notReloaded.test(String(msg)), 12_000);
-  assert.equal(line.reason, fault.reason);
-  assert.match(String(line.detail), fault.says);
+  assert.equal(line.reason, broken.reason);
+  assert.match(String(line.detail), broken.says);
   assert.equal(line.level, 50);
   const metrics = await readMetrics(sidecar);
   assert.equal(metrics.sum('certificate_disk_differs', { name: stage.volume.path('tls.crt') }), 1);
-  assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason: fault.reason }), 1);
+  assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason: broken.reason }), 1);
   assert.equal(metrics.sum('certificate_reloads_total'), 1);
   assert.equal(await serialServed(sidecar), stage.pair.serial);
 }
@@ -140,13 +140,13 @@ async function begin(t: TestContext): Promise<{ stage: Stage; port: number }> {
 }
 
 describe('the old pair stays, and the next good one is taken', { concurrency: 4 }, () => {
-  for (const fault of faults) {
-    test(fault.what, async (t) => {
+  for (const broken of brokenPairs) {
+    test(broken.what, async (t) => {
       const { stage, port } = await begin(t);
       const sidecar = await stage.start({ upstream: port });
       const next = await stage.issue();
-      await stage.volume.write(await fault.files(stage, next));
-      await assertRefused(sidecar, stage, fault);
+      await stage.volume.write(await broken.files(stage, next));
+      await assertRefused(sidecar, stage, broken);
       await stage.volume.write(stage.files(next));
       await assertTaken(sidecar, next);
       await endsWell(sidecar);
@@ -211,7 +211,7 @@ test('a pair that stays broken is told once, not at every look', async (t) => {
   const sidecar = await stage.start({ upstream: port });
   await stage.volume.write({ 'tls.crt': 'garbage', 'tls.key': stage.pair.key });
   await sidecar.waitForLog(({ msg }) => notReloaded.test(String(msg)));
-  // Further hints, and a SIGHUP: the same fault again.
+  // Further hints, and a SIGHUP: the same failure again.
   for (const note of ['1', '2', '3'])
     await stage.volume.write({ 'tls.crt': 'garbage', 'tls.key': stage.pair.key, note });
   sidecar.kill('SIGHUP');

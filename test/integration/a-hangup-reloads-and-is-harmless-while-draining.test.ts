@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { beforePollMs, eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { serialServed, setStage } from '../support/stage.ts';
@@ -13,7 +13,7 @@ const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 test('SIGHUP takes a changed pair at once, where no event would tell of it', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port });
   // Into the directory behind ..data, which no kubelet changes: it is not watched.
   const write = async ({ chain, key }: { chain: string; key: string }): Promise<void> => {
@@ -35,7 +35,7 @@ test('SIGHUP takes a changed pair at once, where no event would tell of it', asy
 
 test('SIGHUP without a change changes nothing and disturbs nobody', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port });
   const client = await connect({ port: sidecar.port });
   client.send(get);
@@ -52,7 +52,7 @@ test('SIGHUP without a change changes nothing and disturbs nobody', async (t) =>
 
 test('SIGHUP while draining is harmless', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port });
   const client = await connect({ port: sidecar.port });
   client.send(get);

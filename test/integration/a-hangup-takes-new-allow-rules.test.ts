@@ -139,7 +139,7 @@ for (const [what, content] of [
   ['an empty file', ''],
   ['a file without rules', 'access-log: all\n'],
 ] as const) {
-  test(`${what} does not open the door: the last rules stay`, async (t) => {
+  test(`${what} admits nobody: the last rules stay`, async (t) => {
     const { sidecar, reread } = await begin(t, 'allow-cn: [other]\n');
     const open = () => connect({ port: sidecar.port, cert, key });
     assert.equal(await ask(await open()), 403);

@@ -14,9 +14,9 @@ import { createAuthority, type Issued } from '../../certs/authority.ts';
 import { acceptOf } from '../../src/http/websocket.ts';
 import { readMetrics } from '../support/admin.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { data, headers } from '../support/h2-frames.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { answerOf } from '../support/node-h2-client.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
@@ -29,7 +29,7 @@ const [web, other] = await Promise.all([one.issue({ usage: 'client' }), two.issu
 
 async function begin(t: TestContext, args: string[] = [], upstream?: number) {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const caFile = join(stage.dir, 'ca.pem');
   await writeFile(caFile, one.pem);
   const sidecar = await stage.start({ upstream: upstream ?? app.port, args: ['--client-ca', caFile, ...args] });

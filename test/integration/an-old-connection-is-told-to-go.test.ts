@@ -7,9 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { acceptOf } from '../../src/http/websocket.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf } from '../support/h2-client.ts';
 import { data, headers } from '../support/h2-frames.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
@@ -24,7 +24,7 @@ async function begin(t: TestContext, port: number, args = AGE): Promise<Sidecar>
 }
 
 test('HTTP/1.1: an idle connection closes, a busy one says Connection: close and closes after its answer', async (t) => {
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await begin(t, app.port);
   const [busy, idle] = [await connect({ port: sidecar.port }), await connect({ port: sidecar.port })];
   busy.send(get);
@@ -44,7 +44,7 @@ test('HTTP/1.1: an idle connection closes, a busy one says Connection: close and
 });
 
 test('HTTP/2: GOAWAY without an error, and what is in flight comes whole', async (t) => {
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await begin(t, app.port);
   const client = await connectH2({ port: sidecar.port });
   t.after(() => client.destroy());
@@ -97,7 +97,7 @@ test('a WebSocket stays, over HTTP/1.1 and over HTTP/2', async (t) => {
 });
 
 test('without the option nobody is told', async (t) => {
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await begin(t, app.port, []);
   const client = await connect({ port: sidecar.port });
   const sinceMs = performance.now();

@@ -13,7 +13,7 @@ import { type RawResponse, valuesOf } from '../support/response.ts';
 import { forwarders, type Lane, openLane } from '../support/stage.ts';
 
 const CANARY = /^GET \/canary /;
-/** Short enough to see that a verdict did not wait for a time-out, long enough for a busy machine. */
+/** Short enough to see that the outcome did not wait for a time-out, long enough for a busy machine. */
 const LIMITS = ['--upstream-timeout', '8s', '--client-timeout', '8s', '--upstream-connect-timeout', '4s'];
 
 /** A request, or the beginning of one, at the app; in the order of arrival, whatever connection it came on. */
@@ -263,7 +263,7 @@ function messageOf(text: string, whole: boolean): Message {
   };
 }
 
-// ---- the verdict
+// ---- the outcome
 
 function check(want: Wanted, seen: Seen, who: string): void {
   const text = seen.answers.join('');

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect as connectTcp, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { startApp } from '../support/app.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
@@ -46,7 +46,7 @@ async function assertEnds(sidecar: Sidecar): Promise<void> {
 for (const forwarder of forwarders) {
   test(`an answer whose head is still to come says Connection: close (${forwarder})`, async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const client = await connect({ port: sidecar.port });
     client.send(get('/'));
@@ -62,7 +62,7 @@ for (const forwarder of forwarders) {
 
   test(`a download is finished (${forwarder})`, async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const sent = randomBytes(8 << 20);
     const half = sent.length / 2;
@@ -85,7 +85,7 @@ for (const forwarder of forwarders) {
 
   test(`an upload is finished and answered (${forwarder})`, async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder, ...noLimits] });
     const client = await connect({ port: sidecar.port });
     const sent = randomBytes(4 << 20);
@@ -108,7 +108,7 @@ for (const forwarder of forwarders) {
 
 test('idle connections are closed at once, while others are still served', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const fresh = await connect({ port: sidecar.port });
   const used = await connect({ port: sidecar.port });
@@ -129,7 +129,7 @@ test('idle connections are closed at once, while others are still served', async
 
 test('without connections the exit is immediate', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const sidecar = await stage.start({ upstream: app.port, args: noLimits });
     sidecar.kill(signal);
@@ -140,7 +140,7 @@ test('without connections the exit is immediate', async (t) => {
 
 test('pipelined requests: the one in flight is answered with Connection: close, the next ones never half', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const client = await connect({ port: sidecar.port });
   client.send(get('/first') + get('/now') + get('/now'));
@@ -216,7 +216,7 @@ async function startSlowWire(
 
 test('a handshake that has begun is finished, and its first request answered', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port, args: noLimits });
   const wire = await startSlowWire(sidecar.port, 100);
   t.after(() => wire.close());
@@ -244,7 +244,7 @@ for (const [how, leave] of [
 ] as const) {
   test(`a client that left in the middle of its handshake, ${how}, does not hold the exit up`, async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: noLimits });
     await leave(sidecar.port);
     assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });

@@ -2,7 +2,7 @@
 // exit code 1.
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import type { Exit } from '../support/program.ts';
 import { connect, type RawClient } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
@@ -13,7 +13,7 @@ type Scene = { sidecar: Sidecar; client: RawClient };
 /** A client whose request the app has, and never answers. */
 async function beginHanging(t: TestContext, args: string[], exit?: Exit): Promise<Scene> {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port, args, expect: { exit } });
   const client = await connect({ port: sidecar.port });
   client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -39,7 +39,7 @@ describe('limits of draining', { concurrency: 4 }, () => {
 
   test('an event stream is kept until the time-out', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-timeout', '4s'] });
     const client = await connect({ port: sidecar.port });
     client.send('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -75,7 +75,7 @@ describe('limits of draining', { concurrency: 4 }, () => {
 
   test('a client that does not read its answer is cut at the time-out', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-timeout', '1500ms'] });
     const client = await connect({ port: sidecar.port });
     client.send('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');

@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
-import { startGatedApp } from '../support/gated-app.ts';
 import { connectH2, fieldsOf, type H2Client, type H2Stream } from '../support/h2-client.ts';
 import { Code, data, goaway, headers, rstStream, Setting, Type, windowUpdate } from '../support/h2-frames.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { createRecorder, type Recorder, type RecorderConnection, response } from '../support/recorder.ts';
 import { type Lane, openLane, setStage } from '../support/stage.ts';
@@ -275,12 +275,12 @@ describe('a client that stalls', { concurrency: true }, () => {
 
   test('a client that waits, and answers pings, is left alone for longer than --client-timeout', async (t) => {
     const stage = await setStage(t);
-    const gated = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: gated.port, args: ['--client-timeout', '2s'] });
+    const held = await startHeldApp(t);
+    const sidecar = await stage.start({ upstream: held.port, args: ['--client-timeout', '2s'] });
     const client = await connectH2({ port: sidecar.port });
     t.after(() => client.destroy());
     const id = client.request(at('/'));
-    const kept = await gated.waitFor(1);
+    const kept = await held.waitFor(1);
     await client.until(() => client.frames.filter(({ type }) => type === Type.ping).length >= 5, 'five pings');
     kept.response.end('late');
     await client.over(id);
@@ -289,12 +289,12 @@ describe('a client that stalls', { concurrency: true }, () => {
 
   test('a client that waits, and answers no ping, is gone within --client-timeout', async (t) => {
     const stage = await setStage(t);
-    const gated = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: gated.port, args: ['--client-timeout', '500ms'] });
+    const held = await startHeldApp(t);
+    const sidecar = await stage.start({ upstream: held.port, args: ['--client-timeout', '500ms'] });
     const client = await connectH2({ port: sidecar.port, acknowledge: false });
     t.after(() => client.destroy());
     client.request(at('/'));
-    const kept = await gated.waitFor(1);
+    const kept = await held.waitFor(1);
     await eventually(() => client.ended, { what: 'the end of the session' });
     await eventually(() => kept.request.destroyed, { what: "the end of the app's connection" });
   });
@@ -319,18 +319,18 @@ describe('the end of a session', { concurrency: true }, () => {
 
   test('SIGTERM: GOAWAY at once, a download and an upload are finished whole, new streams are not begun, exit 0', async (t) => {
     const stage = await setStage(t);
-    const gated = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: gated.port });
+    const held = await startHeldApp(t);
+    const sidecar = await stage.start({ upstream: held.port });
     const client = await connectH2({ port: sidecar.port });
     const idle = await connectH2({ port: sidecar.port });
     await idle.over(idle.request(at('/now')));
     const down = client.request(at('/down'));
-    const download = await gated.waitFor(1);
+    const download = await held.waitFor(1);
     const half = LARGE.length / 2;
     download.response.write(LARGE.subarray(0, half));
     const up = client.nextId();
     client.send(headers(up, post('/up'), false), data(up, 'half '));
-    const upload = await gated.waitFor(2);
+    const upload = await held.waitFor(2);
     await client.until(() => client.stream(down).bytes > 0, 'the download to begin');
     sidecar.kill('SIGTERM');
     await client.until(() => client.goaway === Code.noError, 'GOAWAY');
@@ -346,16 +346,16 @@ describe('the end of a session', { concurrency: true }, () => {
     assert.equal(client.body((await client.over(up)).id).toString(), 'got it');
     assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
     assert.equal(client.status(late), undefined);
-    assert.equal(gated.kept.length, 2);
+    assert.equal(held.kept.length, 2);
   });
 
   test('--drain-timeout cuts what is left, so that the client sees a cut; exit 0', async (t) => {
     const stage = await setStage(t);
-    const gated = await startGatedApp(t);
-    const sidecar = await stage.start({ upstream: gated.port, args: ['--drain-timeout', '1s'] });
+    const held = await startHeldApp(t);
+    const sidecar = await stage.start({ upstream: held.port, args: ['--drain-timeout', '1s'] });
     const client = await connectH2({ port: sidecar.port });
     const id = client.request(at('/'));
-    (await gated.waitFor(1)).response.write('half');
+    (await held.waitFor(1)).response.write('half');
     await client.until(() => client.body(id).toString() === 'half', 'the first half');
     assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
     await client.until(() => client.ended, 'the end');

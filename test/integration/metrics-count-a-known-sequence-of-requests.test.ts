@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { readMetrics } from '../support/admin.ts';
 import { startApp, unusedPort } from '../support/app.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain, type RawClient } from '../support/raw-client.ts';
 import { forwarders, setStage } from '../support/stage.ts';
@@ -92,7 +92,7 @@ for (const forwarder of forwarders) {
 
 test('gauges: what is open, what is in flight, whom the certificate belongs to', async (t) => {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const sidecar = await stage.start({ upstream: app.port });
   const clients = await Promise.all([1, 2, 3].map(() => connect({ port: sidecar.port })));
   clients[0]?.send(request('GET', '/'));

@@ -156,3 +156,33 @@ test('a crowd of one client is not served before one request of another', async 
   assert.ok(Math.max(...places) <= 6, `served as number ${places.join(', ')} of ${order.length}`);
   t.diagnostic(`served as number ${places.join(', ')} of ${order.length}`);
 });
+
+test('http-proxy: a crowd of connections of one client is not served before another client', async (t) => {
+  const stage = await setStage(t);
+  const order: string[] = [];
+  let release = (): void => {};
+  const server = await startApp(t, ({ url = '' }, response) => {
+    order.push(url);
+    if (order.length > 1) return void response.end('ok');
+    release = () => response.end('ok');
+  });
+  const args = ['--upstream-max-connections', '1'];
+  const sidecar = await stage.start({ upstream: server.port, forwarder: 'http-proxy', args });
+  const ask = async (localAddress: string, path: string) => {
+    const client = await connect({ port: sidecar.port, localAddress });
+    t.after(() => client.destroy());
+    client.send(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+    return client;
+  };
+  const inFlight = (count: number): Promise<boolean> =>
+    eventually(async () => (await readMetrics(sidecar)).sum('requests_in_flight') === count, {
+      what: `${count} requests`,
+    });
+  const crowd = await Promise.all(Array.from({ length: 20 }, (_, i) => ask('127.0.0.1', `/crowd/${i}`)));
+  await inFlight(20);
+  const stranger = await ask('127.0.0.2', '/stranger');
+  await inFlight(21);
+  release();
+  for (const client of [stranger, ...crowd]) assert.equal((await client.readResponse()).status, 200);
+  assert.ok(order.indexOf('/stranger') <= 2, `served as number ${order.indexOf('/stranger')} of ${order.length}`);
+});

@@ -1,4 +1,4 @@
-// Every way in which the files of a pair can be wrong or half-written, with the verdict on each, in one go: clients come all
+// Every way in which the files of a pair can be wrong or half-written, with the reason for each, in one go: clients come all
 // the while, and each of them is served, with a pair that was whole.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -42,119 +42,119 @@ const derKey = createPrivateKey(stranger.key).export({ type: 'pkcs8', format: 'd
 const publicKey = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
 
 type Files = Record<string, string | Buffer>;
-type Row = { what: string; verdict: string; files(next: Issued, stage: Stage): Files };
+type Row = { what: string; reason: string; files(next: Issued, stage: Stage): Files };
 
 const pair = (cert: string | Buffer, key: string | Buffer): Files => ({ 'tls.crt': cert, 'tls.key': key });
 
 /** The content of a Secret, and the `reason` that it is refused for. */
 const wrong: Row[] = [
-  { what: 'nothing', verdict: 'missing', files: () => ({}) },
-  { what: 'no key', verdict: 'missing', files: ({ chain }) => ({ 'tls.crt': chain }) },
-  { what: 'no certificate', verdict: 'missing', files: ({ key }) => ({ 'tls.key': key }) },
-  { what: 'other names', verdict: 'missing', files: ({ chain, key }) => ({ 'cert.pem': chain, 'key.pem': key }) },
-  { what: 'two empty files', verdict: 'empty', files: () => pair('', '') },
-  { what: 'an empty certificate', verdict: 'empty', files: ({ key }) => pair('', key) },
-  { what: 'an empty key', verdict: 'empty', files: ({ chain }) => pair(chain, '') },
-  { what: 'line ends only', verdict: 'no_certificate', files: ({ key }) => pair('\r\n\r\n', key) },
-  { what: 'a page of HTML', verdict: 'no_certificate', files: ({ key }) => pair('<html>404</html>', key) },
+  { what: 'nothing', reason: 'missing', files: () => ({}) },
+  { what: 'no key', reason: 'missing', files: ({ chain }) => ({ 'tls.crt': chain }) },
+  { what: 'no certificate', reason: 'missing', files: ({ key }) => ({ 'tls.key': key }) },
+  { what: 'other names', reason: 'missing', files: ({ chain, key }) => ({ 'cert.pem': chain, 'key.pem': key }) },
+  { what: 'two empty files', reason: 'empty', files: () => pair('', '') },
+  { what: 'an empty certificate', reason: 'empty', files: ({ key }) => pair('', key) },
+  { what: 'an empty key', reason: 'empty', files: ({ chain }) => pair(chain, '') },
+  { what: 'line ends only', reason: 'no_certificate', files: ({ key }) => pair('\r\n\r\n', key) },
+  { what: 'a page of HTML', reason: 'no_certificate', files: ({ key }) => pair('<html>404</html>', key) },
   {
     what: 'base64 of base64',
-    verdict: 'no_certificate',
+    reason: 'no_certificate',
     files: ({ chain, key }) => pair(Buffer.from(chain).toString('base64'), key),
   },
-  { what: 'the certificate in DER', verdict: 'no_certificate', files: () => pair(derCertificate, stranger.key) },
+  { what: 'the certificate in DER', reason: 'no_certificate', files: () => pair(derCertificate, stranger.key) },
   {
     what: 'the certificate in UTF-16',
-    verdict: 'no_certificate',
+    reason: 'no_certificate',
     files: ({ chain, key }) => pair(Buffer.from(`\uFEFF${chain}`, 'utf16le'), key),
   },
   {
     what: 'a request in its place',
-    verdict: 'no_certificate',
+    reason: 'no_certificate',
     files: ({ chain, key }) => pair(chain.replaceAll('CERTIFICATE', 'CERTIFICATE REQUEST'), key),
   },
-  { what: 'the files swapped', verdict: 'no_certificate', files: ({ chain, key }) => pair(key, chain) },
-  { what: 'half a certificate', verdict: 'malformed_certificate', files: ({ cert, key }) => pair(half(cert), key) },
+  { what: 'the files swapped', reason: 'no_certificate', files: ({ chain, key }) => pair(key, chain) },
+  { what: 'half a certificate', reason: 'malformed_certificate', files: ({ cert, key }) => pair(half(cert), key) },
   {
     what: 'a certificate without its last line',
-    verdict: 'malformed_certificate',
+    reason: 'malformed_certificate',
     files: ({ cert, key }) => pair(cert.replace(/-----END.*\n/, ''), key),
   },
   {
     what: 'armour around nonsense',
-    verdict: 'malformed_certificate',
+    reason: 'malformed_certificate',
     files: ({ cert, key }) => pair(spoiled(cert), key),
   },
   {
     what: 'a chain that is cut off',
-    verdict: 'malformed_certificate',
+    reason: 'malformed_certificate',
     files: () => pair(below.chain.slice(0, -60), below.key),
   },
   {
     what: 'nonsense behind the leaf',
-    verdict: 'malformed_certificate',
+    reason: 'malformed_certificate',
     files: ({ cert, key }) => pair(cert + spoiled(cert), key),
   },
-  { what: 'half a key', verdict: 'malformed_key', files: ({ chain, key }) => pair(chain, half(key)) },
-  { what: 'the certificate as the key', verdict: 'no_key', files: ({ chain }) => pair(chain, chain) },
-  { what: 'a public key', verdict: 'no_key', files: ({ chain }) => pair(chain, publicKey) },
-  { what: 'the key in DER', verdict: 'no_key', files: () => pair(stranger.chain, derKey) },
+  { what: 'half a key', reason: 'malformed_key', files: ({ chain, key }) => pair(chain, half(key)) },
+  { what: 'the certificate as the key', reason: 'no_key', files: ({ chain }) => pair(chain, chain) },
+  { what: 'a public key', reason: 'no_key', files: ({ chain }) => pair(chain, publicKey) },
+  { what: 'the key in DER', reason: 'no_key', files: () => pair(stranger.chain, derKey) },
   {
     what: 'a bundle whose key is cut off',
-    verdict: 'malformed_key',
+    reason: 'malformed_key',
     files: ({ chain, key }) => pair(chain + half(key), key),
   },
-  { what: 'a key of nonsense', verdict: 'malformed_key', files: ({ chain, key }) => pair(chain, spoiled(key)) },
+  { what: 'a key of nonsense', reason: 'malformed_key', files: ({ chain, key }) => pair(chain, spoiled(key)) },
   {
     what: 'a key under a wrong title',
-    verdict: 'malformed_key',
+    reason: 'malformed_key',
     files: ({ chain, key }) => pair(chain, key.replaceAll('PRIVATE', 'RSA PRIVATE')),
   },
   {
     what: 'an encrypted key',
-    verdict: 'encrypted_key',
+    reason: 'encrypted_key',
     files: ({ chain, key }) => pair(chain, encrypted(key, 'pkcs8')),
   },
   {
     what: 'an encrypted key of the old kind',
-    verdict: 'encrypted_key',
+    reason: 'encrypted_key',
     files: ({ chain, key }) => pair(chain, encrypted(key, 'sec1')),
   },
   {
     what: 'the new certificate with the old key',
-    verdict: 'key_mismatch',
+    reason: 'key_mismatch',
     files: ({ chain }, stage) => pair(chain, stage.pair.key),
   },
-  { what: 'a key of another kind', verdict: 'key_mismatch', files: ({ chain }) => pair(chain, rsa.key) },
-  { what: 'the authority alone', verdict: 'key_mismatch', files: ({ key }, stage) => pair(stage.authority.pem, key) },
+  { what: 'a key of another kind', reason: 'key_mismatch', files: ({ chain }) => pair(chain, rsa.key) },
+  { what: 'the authority alone', reason: 'key_mismatch', files: ({ key }, stage) => pair(stage.authority.pem, key) },
   {
     what: 'a bundle with the key of another',
-    verdict: 'key_mismatch',
+    reason: 'key_mismatch',
     files: ({ chain, key }) => pair(chain + stranger.key, key),
   },
-  { what: 'an RSA key of 1024 bits', verdict: 'weak_key', files: () => pair(weak.chain, weak.key) },
-  { what: 'a pair that has expired', verdict: 'expired', files: () => pair(expired.chain, expired.key) },
-  { what: 'a pair that is not valid yet', verdict: 'not_yet_valid', files: () => pair(early.chain, early.key) },
-  { what: 'more than 1 MiB', verdict: 'unreadable', files: ({ chain, key }) => pair(chain + ' '.repeat(1 << 20), key) },
+  { what: 'an RSA key of 1024 bits', reason: 'weak_key', files: () => pair(weak.chain, weak.key) },
+  { what: 'a pair that has expired', reason: 'expired', files: () => pair(expired.chain, expired.key) },
+  { what: 'a pair that is not valid yet', reason: 'not_yet_valid', files: () => pair(early.chain, early.key) },
+  { what: 'more than 1 MiB', reason: 'unreadable', files: ({ chain, key }) => pair(chain + ' '.repeat(1 << 20), key) },
 ];
 
-type Spoil = { what: string; verdict: string; spoil(real: string): Promise<unknown> };
+type Spoil = { what: string; reason: string; spoil(real: string): Promise<unknown> };
 
 /** What no Secret can hold: done to the directory behind it. */
 const spoils: Spoil[] = [
-  { what: 'a key that is gone', verdict: 'missing', spoil: (real) => rm(join(real, 'tls.key')) },
-  { what: 'a link to nothing', verdict: 'missing', spoil: (real) => relink(join(real, 'tls.key'), 'nowhere') },
-  { what: 'a link to itself', verdict: 'unreadable', spoil: (real) => relink(join(real, 'tls.key'), 'tls.key') },
-  { what: 'a device', verdict: 'unreadable', spoil: (real) => relink(join(real, 'tls.crt'), '/dev/null') },
-  { what: 'a pipe that nobody writes to', verdict: 'unreadable', spoil: (real) => pipe(join(real, 'tls.crt')) },
-  { what: 'a directory', verdict: 'unreadable', spoil: (real) => directory(join(real, 'tls.key')) },
-  { what: 'truncated in place', verdict: 'empty', spoil: (real) => truncate(join(real, 'tls.crt')) },
+  { what: 'a key that is gone', reason: 'missing', spoil: (real) => rm(join(real, 'tls.key')) },
+  { what: 'a link to nothing', reason: 'missing', spoil: (real) => relink(join(real, 'tls.key'), 'nowhere') },
+  { what: 'a link to itself', reason: 'unreadable', spoil: (real) => relink(join(real, 'tls.key'), 'tls.key') },
+  { what: 'a device', reason: 'unreadable', spoil: (real) => relink(join(real, 'tls.crt'), '/dev/null') },
+  { what: 'a pipe that nobody writes to', reason: 'unreadable', spoil: (real) => pipe(join(real, 'tls.crt')) },
+  { what: 'a directory', reason: 'unreadable', spoil: (real) => directory(join(real, 'tls.key')) },
+  { what: 'truncated in place', reason: 'empty', spoil: (real) => truncate(join(real, 'tls.crt')) },
   {
     what: 'half written in place',
-    verdict: 'malformed_certificate',
+    reason: 'malformed_certificate',
     spoil: (real) => truncate(join(real, 'tls.crt'), 300),
   },
-  { what: 'overwritten in place', verdict: 'no_certificate', spoil: (real) => writeFile(join(real, 'tls.crt'), 'x') },
+  { what: 'overwritten in place', reason: 'no_certificate', spoil: (real) => writeFile(join(real, 'tls.crt'), 'x') },
 ];
 
 async function relink(path: string, target: string): Promise<void> {
@@ -176,28 +176,28 @@ async function directory(path: string): Promise<void> {
 const taken: Row[] = [
   {
     what: 'CRLF line ends',
-    verdict: '',
+    reason: '',
     files: ({ chain, key }) => pair(chain.replaceAll('\n', '\r\n'), key.replaceAll('\n', '\r\n')),
   },
-  { what: 'a byte order mark', verdict: '', files: ({ chain, key }) => pair(`\uFEFF${chain}`, `\uFEFF${key}`) },
-  { what: 'no line end at the end', verdict: '', files: ({ chain, key }) => pair(chain.trimEnd(), key.trimEnd()) },
+  { what: 'a byte order mark', reason: '', files: ({ chain, key }) => pair(`\uFEFF${chain}`, `\uFEFF${key}`) },
+  { what: 'no line end at the end', reason: '', files: ({ chain, key }) => pair(chain.trimEnd(), key.trimEnd()) },
   {
     what: 'words around the blocks',
-    verdict: '',
+    reason: '',
     files: ({ chain, key }) => pair(`subject=x\n${chain}\n# end`, `\n${key}`),
   },
   {
     what: 'a bundle, the key first, beside another key',
-    verdict: '',
+    reason: '',
     files: ({ chain, key }) => pair(key + chain, stranger.key),
   },
-  { what: 'the chain upside down', verdict: 'chain_mended', files: () => pair(middle.pem + below.cert, below.key) },
+  { what: 'the chain upside down', reason: 'chain_mended', files: () => pair(middle.pem + below.cert, below.key) },
   {
     what: 'a stranger in the chain',
-    verdict: 'chain_strays',
+    reason: 'chain_strays',
     files: ({ chain, key }) => pair(chain + stranger.cert, key),
   },
-  { what: 'a certificate for clients', verdict: 'not_for_servers', files: () => pair(client.chain, client.key) },
+  { what: 'a certificate for clients', reason: 'not_for_servers', files: () => pair(client.chain, client.key) },
 ];
 
 type Visitors = { readonly seen: Set<string>; count: number; stop(): Promise<void> };
@@ -240,9 +240,9 @@ test(`${wrong.length + spoils.length} wrong files are refused, ${taken.length} o
     from = sidecar.logs.indexOf(found) + 1;
     return found;
   };
-  const refused = async (what: string, verdict: string): Promise<void> => {
+  const refused = async (what: string, reason: string): Promise<void> => {
     const told = await line(({ msg }) => /^certificate not reloaded/.test(String(msg)));
-    assert.equal(told.reason, verdict, `${what}: ${told.detail}`);
+    assert.equal(told.reason, reason, `${what}: ${told.detail}`);
     assert.match(String(told.detail), /tls\.(?:crt|key)/);
     assert.equal(await differs(), 1, what);
   };
@@ -254,27 +254,27 @@ test(`${wrong.length + spoils.length} wrong files are refused, ${taken.length} o
     assert.equal(await differs(), 0);
   };
 
-  for (const { what, verdict, files } of wrong) {
+  for (const { what, reason, files } of wrong) {
     await stage.volume.write(files(await stage.issue(), stage));
-    await refused(what, verdict);
+    await refused(what, reason);
     await mend();
   }
-  for (const { what, verdict, spoil } of spoils) {
+  for (const { what, reason, spoil } of spoils) {
     await spoil(stage.volume.path('..data'));
     sidecar.kill('SIGHUP');
-    await refused(what, verdict);
+    await refused(what, reason);
     // The volume would read it, to see whether there is anything to write.
     for (const file of ['tls.crt', 'tls.key'])
       await rm(join(stage.volume.path('..data'), file), { recursive: true, force: true });
     await mend();
   }
-  for (const { what, verdict, files } of taken) {
+  for (const { what, reason, files } of taken) {
     const next = await stage.issue();
     whole.add(next.serial);
     await stage.volume.write(files(next, stage));
     await line(({ msg }) => msg === 'certificate reloaded');
-    if (verdict !== '')
-      assert.equal((await line(({ msg }) => /needs attention/.test(String(msg)))).reason, verdict, what);
+    if (reason !== '')
+      assert.equal((await line(({ msg }) => /needs attention/.test(String(msg)))).reason, reason, what);
     assert.equal(await differs(), 0, what);
   }
 

@@ -173,7 +173,7 @@ for (const forwarder of forwarders) {
       assert.deepEqual(request.match(/^x.forwarded.proto: .*$/gim), ['X-Forwarded-Proto: http']);
       assert.deepEqual(request.match(/^x.forwarded.port: .*$/gim), [`X-Forwarded-Port: ${port}`]);
     }
-    // The gate is the same for all.
+    // The rules are the same for all.
     client.send('GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n');
     assert.equal((await client.readResponse()).status, 400);
     await client.closed;

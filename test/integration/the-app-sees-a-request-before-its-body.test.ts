@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { connect } from '../support/raw-client.ts';
 import { forwarders, setStage } from '../support/stage.ts';
 
@@ -11,7 +11,7 @@ for (const forwarder of forwarders) {
   for (const framing of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
     test(`${framing} (${forwarder})`, async (t) => {
       const stage = await setStage(t);
-      const app = await startGatedApp(t);
+      const app = await startHeldApp(t);
       const sidecar = await stage.start({ upstream: app.port, args: ['--forwarder', forwarder] });
       const client = await connect({ port: sidecar.port });
       client.send(`POST / HTTP/1.1\r\nHost: localhost\r\n${framing}\r\n\r\n`);

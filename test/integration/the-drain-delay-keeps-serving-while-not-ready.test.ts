@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { askAdmin, readMetrics } from '../support/admin.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
@@ -14,7 +14,7 @@ const getNow = 'GET /now HTTP/1.1\r\nHost: localhost\r\n\r\n';
 describe('the drain delay', { concurrency: 4 }, () => {
   test('new and old connections are served, /readyz says no, and the exit comes after it', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s', '--drain-timeout', '30m'] });
     const old = await connect({ port: sidecar.port });
     assert.equal((await askAdmin(sidecar, '/readyz')).status, 200);
@@ -43,7 +43,7 @@ describe('the drain delay', { concurrency: 4 }, () => {
 
   test('it is skipped when the app is gone', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '10m', '--drain-timeout', '20m'] });
     app.close();
     assert.deepEqual(await sidecar.stop(), { code: 0, signal: null });
@@ -51,7 +51,7 @@ describe('the drain delay', { concurrency: 4 }, () => {
 
   test('it is skipped when the app is gone since a moment ago, whatever a probe was told before', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '10m', '--drain-timeout', '20m'] });
     assert.equal((await askAdmin(sidecar, '/readyz')).status, 200);
     app.close();
@@ -60,7 +60,7 @@ describe('the drain delay', { concurrency: 4 }, () => {
 
   test('it counts into the drain time-out', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const begin = async (...args: string[]) => {
       const sidecar = await stage.start({ upstream: app.port, args });
       const client = await connect({ port: sidecar.port });
@@ -89,7 +89,7 @@ describe('the drain delay', { concurrency: 4 }, () => {
 
   test('a second signal ends it', async (t) => {
     const stage = await setStage(t);
-    const app = await startGatedApp(t);
+    const app = await startHeldApp(t);
     const sidecar = await stage.start({
       upstream: app.port,
       args: ['--drain-delay', '10m', '--drain-timeout', '20m'],

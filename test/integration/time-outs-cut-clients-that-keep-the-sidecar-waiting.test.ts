@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { describe, type TestContext, test } from 'node:test';
 import { readMetrics } from '../support/admin.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { startGatedApp } from '../support/gated-app.ts';
+import { startHeldApp } from '../support/held-app.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain } from '../support/raw-client.ts';
 import { valuesOf } from '../support/response.ts';
@@ -21,7 +21,7 @@ type Beginning = { short: string; ms?: number; forwarder?: Forwarder; rate?: str
 /** With this one limit short, and the others so long that none of them ends anything here. */
 async function begin(t: TestContext, { short, ms = limitMs, rate = '0', ...options }: Beginning) {
   const stage = await setStage(t);
-  const app = await startGatedApp(t);
+  const app = await startHeldApp(t);
   const times = limits.flatMap((name) => [name, name === short ? `${ms}ms` : '30m']);
   const args = [...times, '--min-body-rate', rate];
   return { app, sidecar: await stage.start({ upstream: app.port, args, ...options }) };

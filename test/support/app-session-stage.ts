@@ -12,7 +12,7 @@ import type { ForwardLimits } from '../../src/forward/upstream.ts';
 import type { RawHeaders } from '../../src/http/fields.ts';
 import { Deadlines } from '../../src/net/deadlines.ts';
 import { FakeExchange, type FakeRequest } from '../unit/pipeline/fake-exchange.ts';
-import { type Frame, PREFACE, settings } from './h2-frames.ts';
+import { type Frame, PREFACE, SETTINGS_ACK, settings } from './h2-frames.ts';
 import { MemorySocket, turns } from './h2-stage.ts';
 
 /** The app's end: `frames` is what it got, behind the preface. */
@@ -175,7 +175,7 @@ export class AppStage {
   /** A call on a session whose SETTINGS have come, and what the app got of it. */
   async begin(request: FakeRequest = {}, values: readonly (readonly [number, number])[] = []): Promise<Call> {
     const call = this.call(request);
-    await this.app.say(settings(values));
+    await this.app.say(settings(values), SETTINGS_ACK);
     return call;
   }
 

@@ -3,10 +3,10 @@
 
 import type { ExchangeRow } from './exchange-row.ts';
 import { ANSWERS } from './exchanges-answers.ts';
-import { FAULTS } from './exchanges-faults.ts';
+import { FAILURES } from './exchanges-failures.ts';
 import { REQUESTS } from './exchanges-requests.ts';
 
-export const EXCHANGES: readonly ExchangeRow[] = [...REQUESTS, ...ANSWERS, ...FAULTS];
+export const EXCHANGES: readonly ExchangeRow[] = [...REQUESTS, ...ANSWERS, ...FAILURES];
 
 /** In every row. */
 export const EVERYWHERE = {

@@ -85,7 +85,7 @@ export class H2Stage {
   readonly finished: Exchange[] = [];
   readonly refused: Rejection[] = [];
   readonly crashes: unknown[] = [];
-  readonly faults: string[] = [];
+  readonly failures: string[] = [];
   readonly connection: Http2Connection;
   /** Called with each exchange. */
   onRequest: (exchange: Exchange) => void = () => {};
@@ -121,7 +121,7 @@ export class H2Stage {
       limits,
       connections,
       clock,
-      sessionFailed: (fault, code) => this.faults.push(`${fault}: ${code}`),
+      sessionFailed: (reason, detail) => this.failures.push(`${reason}: ${detail}`),
     });
     this.socket.on('error', () => {});
     this.socket.on('close', () => {

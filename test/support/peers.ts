@@ -10,13 +10,20 @@ import { promisify } from 'node:util';
 // Debian keeps nginx, ip and iptables out of an ordinary user's PATH.
 process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
 
+/** The one that Debian's packages are installed for, whatever else is in PATH. */
+export const PYTHON = '/usr/bin/python3';
+
 /** How each tells its version; its package on Debian where that has another name. */
-const programs: Record<string, { version?: readonly string[]; package?: string }> = {
+const programs: Record<string, { version?: readonly string[]; package?: string; remedy?: string }> = {
   busybox: {},
   chromium: { version: ['--version'] },
   curl: { version: ['--version'] },
   dash: {},
   h2load: { version: ['--version'], package: 'nghttp2-client' },
+  h2spec: {
+    version: ['--version'],
+    remedy: 'go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible, and put it into PATH',
+  },
   haproxy: { version: ['-v'] },
   ip: { version: ['-V'], package: 'iproute2' },
   'ip6tables-legacy': { version: ['--version'], package: 'iptables' },
@@ -25,6 +32,7 @@ const programs: Record<string, { version?: readonly string[]; package?: string }
   'iptables-nft': { version: ['--version'], package: 'iptables' },
   mount: { version: ['--version'] },
   nghttp: { version: ['--version'], package: 'nghttp2-client' },
+  nghttpd: { version: ['--version'], package: 'nghttp2-server' },
   nginx: { version: ['-v'] },
   openssl: { version: ['version'] },
   setpriv: { version: ['--version'], package: 'util-linux' },
@@ -41,6 +49,11 @@ const conditions: Record<string, { holds(): boolean; remedy: string }> = {
     remedy: 'run it as root, where new network namespaces are allowed',
   },
   ipv6: { holds: hasIpv6Loopback, remedy: 'give the loopback interface the address ::1' },
+  'python3-h2': {
+    holds: () => spawnSync(PYTHON, ['-c', 'import h2']).status === 0,
+    remedy: 'apt-get install python3-h2',
+  },
+  'go-1.24': { holds: hasGo, remedy: 'install Go 1.24 or newer from go.dev/dl' },
   'legacy-netfilter': {
     holds: () => spawnSync('unshare', ['--net', 'iptables-legacy', '-t', 'nat', '-S']).status === 0,
     remedy: 'modprobe iptable_nat ip6table_nat, as root',
@@ -58,7 +71,7 @@ export function isPresent(peer: string): boolean {
 }
 
 export function remedyFor(peer: string): string {
-  return conditions[peer]?.remedy ?? `apt-get install ${programs[peer]?.package ?? peer}`;
+  return conditions[peer]?.remedy ?? programs[peer]?.remedy ?? `apt-get install ${programs[peer]?.package ?? peer}`;
 }
 
 /** One line: what is there, with its version, and what is not. */
@@ -94,4 +107,10 @@ function isProgram(path: string): boolean {
 function hasIpv6Loopback(): boolean {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return addresses.some(({ address }) => address === '::1');
+}
+
+/** From 1.24 on it serves HTTP/2 in clear text. */
+function hasGo(): boolean {
+  const [, major, minor] = /go(\d+)\.(\d+)/.exec(spawnSync('go', ['version']).stdout?.toString() ?? '') ?? [];
+  return Number(major) > 1 || (Number(major) === 1 && Number(minor) >= 24);
 }

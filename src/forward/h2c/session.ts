@@ -8,15 +8,15 @@ import { Ending } from '../../http/h2/closed-streams.ts';
 import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import type { Cost, SessionOwner } from '../../http/h2/session-owner.ts';
+import { SETTINGS_TIMEOUT_MS } from '../../http/h2/settings.ts';
 import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
-import { Bucket } from '../../net/token-bucket.ts';
 import { socketRejection } from '../answer.ts';
 import type { Member, Pool } from '../pool.ts';
 import type { Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
-import { AppFloods, CLOSE_MS, MAX_ID, MAX_STREAMS, OUR_RESETS, REST_MS, sessionOptions } from './app-limits.ts';
+import { AppFloods, CLOSE_MS, MAX_ID, MAX_STREAMS, OurResets, sessionOptions } from './app-limits.ts';
 import { AppStream } from './stream.ts';
 
 /** Who is told what becomes of a session. */
@@ -37,9 +37,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   readonly #socket: Socket;
   readonly #session: H2Session;
   readonly #floods: AppFloods;
-  readonly #resets: Bucket;
-  /** Of our resets, those that were counted. */
-  #counted = 0;
+  readonly #resets: OurResets;
   #nextId = 1;
   #active = 0;
   /** The app has said that it speaks HTTP/2. */
@@ -47,13 +45,13 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   #leaving = false;
   #connected = false;
   #error: unknown = undefined;
-  /** Why we ended it. */
-  #fault: Rejection | undefined = undefined;
+  #endedFor: Rejection | undefined = undefined;
   /** Those that have given something of an answer in this read. */
   readonly #unsettled: AppStream[] = [];
   /** Of the connect, then of the idle session, at last of the close. */
   #waitMs: number;
-  #restMs = NEVER;
+  /** Until when the app has to acknowledge our SETTINGS. */
+  #settingsMs = NEVER;
 
   constructor(owner: Owner, socket: Socket, options: SessionOptions) {
     const { limits, clock, deadlines } = options;
@@ -61,28 +59,27 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     this.#socket = socket;
     this.options = options;
     this.#floods = new AppFloods(clock);
-    this.#resets = new Bucket(OUR_RESETS, clock);
+    this.#resets = new OurResets(clock);
     this.#waitMs = clock() + limits.connectTimeoutMs;
     this.#session = new H2Session(socket, this, sessionOptions(limits));
     socket.on('connect', () => {
       this.#connected = true;
     });
     const read = guarded(this, (chunk: Buffer) => this.#read(chunk));
-    socket.on('data', read);
+    const closed = guarded(this, () => this.#closed());
+    socket.on('data', read).on('close', closed);
     // Nothing that is not complete can become so any more.
     socket.on('end', () => socket.destroy());
     socket.on('error', (error) => {
       this.#error ??= error;
     });
-    const closed = guarded(this, () => this.#closed());
-    socket.on('close', closed);
     deadlines.add(this);
   }
 
   // ---- Member
 
   get room(): number {
-    if (!this.#open || this.#leaving || this.#restMs !== NEVER) return 0;
+    if (!this.#open || this.#leaving || this.#resets.resting) return 0;
     return Math.max(0, Math.min(this.#session.peer.maxStreams, MAX_STREAMS) - this.#active);
   }
 
@@ -143,8 +140,15 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   settings(): void {
     const first = !this.#open;
     this.#open = true;
-    if (first) this.#waitMs = this.options.clock() + this.options.limits.idleTimeoutMs;
+    if (first) {
+      this.#waitMs = this.options.clock() + this.options.limits.idleTimeoutMs;
+      this.#settingsMs = this.options.clock() + SETTINGS_TIMEOUT_MS;
+    }
     if (first || this.room > 0) this.#owner.offer(this);
+  }
+
+  acknowledged(): void {
+    this.#settingsMs = NEVER;
   }
 
   /** Streams that the app has seen finish; new ones go to another session. */
@@ -159,7 +163,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   }
 
   failed(): void {
-    this.#fault = REJECTIONS.upstream_malformed;
+    this.#endedFor = REJECTIONS.upstream_malformed;
     this.endlessId = this.#session.openBlock;
     this.lost = true;
     this.#leaving = true;
@@ -172,17 +176,19 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   // ---- Timed
 
   get deadlineMs(): number {
-    return Math.min(this.#waitMs, this.#restMs);
+    return Math.min(this.#waitMs, this.#resets.restMs, this.#settingsMs);
   }
 
   expire(): void {
-    if (this.#restMs <= this.options.clock()) {
-      this.#restMs = NEVER;
-      if (this.room > 0) this.#owner.offer(this);
+    const nowMs = this.options.clock();
+    if (this.#settingsMs <= nowMs) {
+      this.#settingsMs = NEVER;
+      this.#session.fail(Code.settingsTimeout, 'SETTINGS were not acknowledged');
     }
-    if (this.#waitMs > this.options.clock()) return;
+    if (this.#resets.rested() && this.room > 0) this.#owner.offer(this);
+    if (this.#waitMs > nowMs) return;
     if (this.#open && !this.#leaving) return this.close();
-    this.#fault = REJECTIONS.upstream_connect_timeout;
+    this.#endedFor = REJECTIONS.upstream_connect_timeout;
     this.#socket.destroy();
   }
 
@@ -201,15 +207,11 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   }
 
   #countResets(): void {
-    const { resets } = this.#session.out;
-    let within = true;
-    for (; this.#counted < resets; this.#counted++) within = this.#resets.take() && within;
-    if (within || this.#leaving) return;
+    if (this.#resets.count(this.#session.out.resets) || this.#leaving) return;
     if (!this.#owner.crowded) this.close();
-    else if (this.#restMs === NEVER) this.#restMs = this.options.clock() + REST_MS;
+    else this.#resets.rest();
   }
 
-  /** It carries nothing now. */
   #rest(): void {
     const { idleTimeoutMs } = this.options.limits;
     if (this.#leaving) return this.#end();
@@ -243,6 +245,6 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
 
   /** Why it failed, where it failed before it was open. */
   #rejection(): Rejection | undefined {
-    return this.#open ? undefined : (this.#fault ?? socketRejection(this.#error, this.#connected));
+    return this.#open ? undefined : (this.#endedFor ?? socketRejection(this.#error, this.#connected));
   }
 }

@@ -8,12 +8,13 @@ import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
-import { guarded } from '../../net/guard.ts';
+import { guarded, ignoreError } from '../../net/guard.ts';
 import { isRejection, readAnswer, socketRejection } from '../answer.ts';
 import type { Borrower } from '../pool.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import { pairs, setFields } from './node-fields.ts';
+import type { Place } from './place.ts';
 
 /** What the package sees of the request: nothing that a client wrote. */
 export class ProxyRequest extends EventEmitter {
@@ -34,11 +35,12 @@ export type CallOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines
 };
 
 export class ProxyCall implements Transport, Timed {
-  /** Of the wait for a connection, then of the connect; Infinity after it. */
-  deadlineMs: number;
+  /** Of the wait for a socket, then of the connect; Infinity before and after that. */
+  deadlineMs = Number.POSITIVE_INFINITY;
   connected = false;
   readonly keepsTime = false;
   readonly borrower: Borrower<Transport>;
+  #place: Place | undefined = undefined;
   readonly #options: CallOptions;
   #over = false;
   #exchange: Exchange | undefined = undefined;
@@ -53,14 +55,18 @@ export class ProxyCall implements Transport, Timed {
   constructor(borrower: Borrower<Transport>, options: CallOptions) {
     this.borrower = borrower;
     this.#options = options;
-    this.deadlineMs = options.clock() + options.limits.connectTimeoutMs;
     this.#body = new Readable({ read: guarded(this, () => this.#wanted()) });
   }
 
-  /** The borrower waits in the line of Node's agent. */
-  start(): void {
+  start(place: Place): void {
+    this.#place = place;
+    this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
     this.#options.deadlines.add(this);
-    this.#options.start(new ProxyRequest(this), this.#body);
+    try {
+      this.#options.start(new ProxyRequest(this), this.#body);
+    } catch (error) {
+      this.crashed(error);
+    }
   }
 
   // ---- Transport
@@ -224,9 +230,8 @@ export class ProxyCall implements Transport, Timed {
     this.#over = true;
     this.#receiver = undefined;
     this.#options.deadlines.delete(this);
+    const place = this.#place;
+    this.#place = undefined;
+    place?.free();
   }
-}
-
-function ignoreError(): void {
-  // A close always follows.
 }

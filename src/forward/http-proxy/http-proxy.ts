@@ -8,9 +8,11 @@ import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
-import type { Lender } from '../transport.ts';
+import { type Borrower, Pool } from '../pool.ts';
+import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
 import { type CallOptions, ProxyCall, type ProxyRequest } from './call.ts';
+import { Place, PlaceSeeker } from './place.ts';
 
 export function createHttpProxy(options: ForwarderOptions): Lender {
   const { upstream, limits } = options;
@@ -36,12 +38,27 @@ export function createHttpProxy(options: ForwarderOptions): Lender {
     proxy.web(request as never, SINK as never, { buffer: body, agent: chosen });
   const kept: CallOptions = { ...options, start: startOn(agent) };
   const fresh: CallOptions = { ...options, start: startOn(single) };
+  const pool = new Pool<Place, Place>({
+    ...options,
+    maxMembers: limits.maxConnections,
+    dial: (lent) => new Place(lent),
+  });
+  const seekers = new WeakMap<Borrower<Transport>, PlaceSeeker>();
   return {
     keepsBody: false,
-    borrow: (borrower) => new ProxyCall(borrower, borrower.waited ? fresh : kept).start(),
-    // Whoever stands in the agent's line stays there, and takes nothing when it is lent.
-    forget() {},
-    close: () => agent.destroy(),
+    borrow(borrower) {
+      const seeker = new PlaceSeeker(borrower, new ProxyCall(borrower, borrower.waited ? fresh : kept));
+      seekers.set(borrower, seeker);
+      pool.borrow(seeker);
+    },
+    forget(borrower) {
+      const seeker = seekers.get(borrower);
+      if (seeker !== undefined) pool.forget(seeker);
+    },
+    close() {
+      pool.close();
+      agent.destroy();
+    },
   };
 }
 

@@ -42,9 +42,9 @@ function parse(text: string, maxFields: number): RawHead | Rejection {
   if (line === undefined) return REJECTIONS.upstream_malformed;
   const { version, status, reason, end } = line;
   const headers: RawHeaders = [];
-  const fault = readFields(text, end, maxFields, headers);
-  if (fault === 'syntax') return REJECTIONS.upstream_malformed;
-  if (fault !== undefined) return REJECTIONS.upstream_header_too_large;
+  const failure = readFields(text, end, maxFields, headers);
+  if (failure === 'syntax') return REJECTIONS.upstream_malformed;
+  if (failure !== undefined) return REJECTIONS.upstream_header_too_large;
   const head = { version, status, reason, headers, used: text.length + 2 };
   if (HEADS.saw(text, head)) keep(headers);
   return head;

@@ -57,8 +57,8 @@ export class ControlFrames {
     const stream = session.streams.get(id);
     if (stream === undefined) return;
     stream.sendWindow += more;
-    if (more === 0) return session.fault(stream, Code.protocol);
-    if (stream.sendWindow > MAX_WINDOW) return session.fault(stream, Code.flowControl);
+    if (more === 0) return session.failStream(stream, Code.protocol);
+    if (stream.sendWindow > MAX_WINDOW) return session.failStream(stream, Code.flowControl);
     stream.wake();
     session.out.pump();
   }
@@ -125,7 +125,7 @@ export class ControlFrames {
     if (wrongSize || readUint31(bytes, from) === id) {
       const code = wrongSize ? Code.frameSize : Code.protocol;
       const stream = session.streams.get(id);
-      if (stream !== undefined) return session.fault(stream, code);
+      if (stream !== undefined) return session.failStream(stream, code);
       if (session.isIdle(id)) return session.fail(code, 'a PRIORITY that cannot be');
     }
     session.spend(Cost.idle, 'priorities');

@@ -57,10 +57,10 @@ export class DataFrames {
       if (!session.isBehindLast(id)) session.late(id);
     } else if (stream.remoteEnded) {
       this.taken(length);
-      session.fault(stream, Code.streamClosed);
+      session.failStream(stream, Code.streamClosed);
     } else if (!stream.count(length, padding)) {
       this.taken(length - padding);
-      session.fault(stream, Code.flowControl);
+      session.failStream(stream, Code.flowControl);
     } else {
       this.#stream = stream;
     }

@@ -1,6 +1,7 @@
 // Cuts frames out of what comes, in any pieces. DATA is given on as it comes; every other frame is given whole, and waits
 // for its end in a copy of its own bytes, at most one frame. It checks sizes and padding, nothing else.
 
+import { UnreadBytes } from '../unread.ts';
 import { Code, Flag, FrameType, HEAD_BYTES, MAX_FRAME_BYTES, PREFACE } from './frames.ts';
 
 export interface FrameSink {
@@ -18,8 +19,10 @@ export interface FrameSink {
 
 export class FrameReader {
   readonly #sink: FrameSink;
-  #unread: Buffer | undefined = undefined;
+  readonly #unread = new UnreadBytes();
   #prefaceLeft: number;
+  /** Frames that were whole. */
+  count = 0;
   #inData = false;
   #dataLeft = 0;
   #paddingLeft = 0;
@@ -32,18 +35,19 @@ export class FrameReader {
 
   /** Whether a frame other than DATA has begun and is not whole. */
   get waiting(): boolean {
-    return this.#unread !== undefined;
+    return this.#unread.length > 0;
   }
 
   read(chunk: Buffer): void {
-    const bytes = this.#unread === undefined ? chunk : Buffer.concat([this.#unread, chunk]);
-    this.#unread = undefined;
+    const unread = this.#unread;
+    unread.push(chunk);
+    const bytes = unread.bytes as Buffer;
     const at = this.#take(bytes);
+    if (at !== 0) unread.clear();
     if (at < 0 || at === bytes.length) return;
-    const rest = bytes.subarray(at);
     // At most one frame; the bytes that were read are let go.
-    this.#unread = Buffer.allocUnsafeSlow(rest.length);
-    rest.copy(this.#unread);
+    if (at > 0) unread.push(bytes.subarray(at));
+    unread.own();
   }
 
   /** Returns how far it came, or -1 when nothing more is to be read. */
@@ -79,6 +83,7 @@ export class FrameReader {
     const to = at + HEAD_BYTES + length;
     if (to > bytes.length) return at;
     const type = bytes[at + 3] as number;
+    this.count++;
     return this.#sink.frame(type, bytes[at + 4] as number, idAt(bytes, at), bytes, at + HEAD_BYTES, to) ? to : -1;
   }
 
@@ -115,6 +120,7 @@ export class FrameReader {
 
   #endData(): boolean {
     this.#inData = false;
+    this.count++;
     return this.#sink.dataEnds();
   }
 

@@ -73,9 +73,9 @@ export class H2Session implements FrameSink {
     this.data = new DataFrames(this, options.window, options.spareWindow);
   }
 
-  /** Whether a frame or a header block has begun and is not whole. */
-  get waiting(): boolean {
-    return this.#reader.waiting || this.openBlock !== 0;
+  /** What has begun and is not whole, a frame or a header block, by a number that no other one has; 0: nothing. */
+  get unfinished(): number {
+    return this.openBlock || (this.#reader.waiting ? -1 - this.#reader.count : 0);
   }
 
   /** The stream whose header block is under way, or 0. */
@@ -146,7 +146,7 @@ export class H2Session implements FrameSink {
   }
 
   /** Resets a stream for what the peer did with it; that is counted, for we can be made to do it (CVE-2025-8671). */
-  fault(stream: H2Stream, code: Code): void {
+  failStream(stream: H2Stream, code: Code): void {
     this.out.reset(stream.id, code);
     stream.lose(code, Ending.resetByUs);
     this.spend(Cost.reset, 'resets');
@@ -202,8 +202,8 @@ export class H2Session implements FrameSink {
     const { fields, overflowed } = this.#fields.decoder;
     const stream = this.streams.get(id);
     if (stream === undefined) return this.#begin(id, ended, itself);
-    if (itself) return this.fault(stream, Code.protocol);
-    if (stream.remoteEnded) return this.fault(stream, Code.streamClosed);
+    if (itself) return this.failStream(stream, Code.protocol);
+    if (stream.remoteEnded) return this.failStream(stream, Code.streamClosed);
     stream.receiveFields(fields, overflowed, ended);
   }
 

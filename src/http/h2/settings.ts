@@ -4,6 +4,9 @@ import { Code, FIRST_WINDOW, MAX_FRAME_BYTES, MAX_WINDOW, readUint32, Setting } 
 
 export type SettingsList = readonly (readonly [id: (typeof Setting)[keyof typeof Setting], value: number])[];
 
+/** Within which a peer has to acknowledge our SETTINGS (RFC 9113 section 6.5.3 leaves it open). */
+export const SETTINGS_TIMEOUT_MS = 10_000;
+
 /** Values in one frame; there are eight kinds. */
 const MAX_VALUES = 32;
 const VALUE_BYTES = 6;

@@ -1,5 +1,5 @@
 // One field of a header list as HTTP/2 carries it, with what was found out about it once: an entry of a table is judged
-// when it enters, so that a repeated field costs no second look. What a verdict leads to is decided elsewhere.
+// when it enters, so that a repeated field costs no second look. What follows from it is decided elsewhere.
 
 import { isFieldValue } from '../head.ts';
 

@@ -8,6 +8,7 @@ import type { ClientIdentity } from '../../clients/certificate.ts';
 import { errorCode, type Reason } from '../../errors.ts';
 import type { ClientConnection, TlsFacts } from '../../exchange.ts';
 import type { TlsChoice } from '../../identity/sni/choice.ts';
+import { ignoreError } from '../../net/guard.ts';
 import type { HandshakeReason } from '../reasons.ts';
 import { type CertificateRefusal, ClientCertificateReader, type ClientCertificates } from './client-certificates.ts';
 import type { CutReason, FirstBytes, PendingConnection, PendingEvents, RefusedReason } from './pending-connection.ts';
@@ -184,8 +185,4 @@ function failureOf(error: Error): HandshakeReason {
   if (code === 'ERR_SSL_UNSUPPORTED_PROTOCOL' || code === 'ERR_SSL_VERSION_TOO_LOW') return 'version';
   if (code.includes('ALERT')) return 'client_alert';
   return 'protocol';
-}
-
-function ignoreError(): void {
-  // A close always follows.
 }

@@ -7,10 +7,10 @@ import { type AddressList, canonicalAddress } from '../../net/addresses.ts';
 import { guarded } from '../../net/guard.ts';
 import { type Connections, IdlePlace, type OpenConnection } from '../connections.ts';
 import { serverNameOf } from './client-hello.ts';
-import { isProxyHeader, type ProxyHeaderFault, readProxyHeader } from './proxy-header.ts';
+import { isProxyHeader, type ProxyHeaderReason, readProxyHeader } from './proxy-header.ts';
 
 /** Why a connection was closed without an answer or an alert. */
-export type RefusedReason = ProxyHeaderFault | 'proxy_header_timeout' | 'unexpected_proxy_header' | 'max_connections';
+export type RefusedReason = ProxyHeaderReason | 'proxy_header_timeout' | 'unexpected_proxy_header' | 'max_connections';
 
 /** Why we end a connection whose client has done nothing wrong. */
 export type CutReason = 'timeout' | 'client_ca_changed';

@@ -11,7 +11,7 @@ export type ProxyHeader = {
   /** The client's address; undefined when the connection is the balancer's own, or of a kind that has none. */
   readonly source: string | undefined;
 };
-export type ProxyHeaderFault = 'no_proxy_header' | 'bad_proxy_header';
+export type ProxyHeaderReason = 'no_proxy_header' | 'bad_proxy_header';
 
 const V1 = Buffer.from('PROXY ');
 const V2 = Buffer.from('\r\n\r\n\0\r\nQUIT\n');
@@ -25,7 +25,7 @@ const V2_TELLING_BYTES = 5;
 const LF = 10;
 
 /** Undefined when more bytes are needed. */
-export function readProxyHeader(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
+export function readProxyHeader(bytes: Buffer): ProxyHeader | ProxyHeaderReason | undefined {
   if (begins(bytes, V1)) return bytes.length > V1.length ? readLine(bytes) : undefined;
   if (begins(bytes, V2)) return bytes.length >= V2_FIXED_BYTES ? readBinary(bytes) : undefined;
   return 'no_proxy_header';
@@ -53,7 +53,7 @@ const TCP = /^PROXY TCP([46]) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) (0|[1-9][0-9]{0,
 /** What follows is to be ignored, but must be a line of text. */
 const UNKNOWN = /^PROXY UNKNOWN(?: [ -~]*)?$/;
 
-function readLine(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
+function readLine(bytes: Buffer): ProxyHeader | ProxyHeaderReason | undefined {
   const end = bytes.subarray(0, V1_MAX_BYTES).indexOf(LF);
   if (end < 0) return bytes.length < V1_MAX_BYTES ? undefined : 'bad_proxy_header';
   const line = bytes.toString('latin1', 0, end + 1);
@@ -86,7 +86,7 @@ const ADDRESS_BYTES = new Map([
   [UNIX_STREAM, 216],
 ]);
 
-function readBinary(bytes: Buffer): ProxyHeader | ProxyHeaderFault | undefined {
+function readBinary(bytes: Buffer): ProxyHeader | ProxyHeaderReason | undefined {
   const command = bytes[12];
   const family = bytes[13] as number;
   const used = V2_FIXED_BYTES + bytes.readUInt16BE(14);

@@ -2,7 +2,7 @@
 // in any of its callbacks ends this connection alone. After handOver() and leave() nothing is passed on but the close.
 
 import type { Duplex } from 'node:stream';
-import { type Guarded, guarded } from '../../net/guard.ts';
+import { type Guarded, guarded, ignoreError } from '../../net/guard.ts';
 import { takenBytes } from '../../net/taken.ts';
 
 /** Who owns the connection. */
@@ -110,8 +110,4 @@ export class ClientSocket {
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
   }
-}
-
-function ignoreError(): void {
-  // A close always follows, and says all there is to do.
 }

@@ -191,7 +191,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
       return false;
     }
     const exchange = this.#begin(head);
-    if (head.fault !== undefined) handler.refuse(exchange, REJECTIONS[head.fault]);
+    if (head.reason !== undefined) handler.refuse(exchange, REJECTIONS[head.reason]);
     else handler.handle(exchange);
     if (exchange === this.body.exchange && exchange.bodyLength === 0) this.#reader.beginBody(0);
     return true;

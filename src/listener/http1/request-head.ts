@@ -3,7 +3,7 @@
 import type { Reason } from '../../errors.ts';
 import type { ReceivedRequest } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
-import { type HeadFault, readFields, readRequestLine } from '../../http/head.ts';
+import { type HeadReason, readFields, readRequestLine } from '../../http/head.ts';
 import { keep, Repeats } from '../../http/repeats.ts';
 import { NoHead, type UnreadBytes } from '../../http/unread.ts';
 
@@ -13,7 +13,7 @@ export type RequestHead = {
   readonly target: string;
   readonly headers: RawHeaders;
   /** Why the request must be refused; the rest is then as far as it could be read. */
-  readonly fault: Reason | undefined;
+  readonly reason: Reason | undefined;
 };
 
 export type HeadLimits = { readonly maxHeaderBytes: number; readonly maxFields: number };
@@ -49,30 +49,30 @@ function parse(text: string, maxFields: number): RequestHead {
   const block = text.slice(line.end);
   const known = FIELDS.find(block);
   const headers: RawHeaders = known ?? [];
-  const fault = known === undefined ? readBlock(block, maxFields, headers) : tooMany(known, maxFields);
+  const failure = known === undefined ? readBlock(block, maxFields, headers) : tooMany(known, maxFields);
   return {
     protocol: version === '1.1' ? 'http/1.1' : 'http/1.0',
     method,
     target,
     headers,
-    fault: fault === 'syntax' ? 'malformed_request' : fault,
+    reason: failure === 'syntax' ? 'malformed_request' : failure,
   };
 }
 
 /** Field lists of requests that repeat. */
 const FIELDS = new Repeats<RawHeaders>();
 
-function readBlock(block: string, maxFields: number, into: RawHeaders): HeadFault | undefined {
-  const fault = readFields(block, 0, maxFields, into);
-  if (fault === undefined && FIELDS.saw(block, into)) keep(into);
-  return fault;
+function readBlock(block: string, maxFields: number, into: RawHeaders): HeadReason | undefined {
+  const failure = readFields(block, 0, maxFields, into);
+  if (failure === undefined && FIELDS.saw(block, into)) keep(into);
+  return failure;
 }
 
 /** It may have been read where more are allowed. */
-function tooMany(headers: RawHeaders, maxFields: number): HeadFault | undefined {
+function tooMany(headers: RawHeaders, maxFields: number): HeadReason | undefined {
   return headers.length > maxFields * 2 ? 'too_many_fields' : undefined;
 }
 
-function refused(fault: Reason): RequestHead {
-  return { protocol: 'http/1.1', method: '', target: '', headers: [], fault };
+function refused(reason: Reason): RequestHead {
+  return { protocol: 'http/1.1', method: '', target: '', headers: [], reason };
 }

@@ -6,23 +6,25 @@ import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/certificate.ts';
 import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { type ClientConnection, crashExchange, type Exchange, type TlsFacts } from '../../exchange.ts';
-import type { RawHeaders } from '../../http/fields.ts';
 import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
+import { SETTINGS_TIMEOUT_MS } from '../../http/h2/settings.ts';
 import type { Field } from '../../http/hpack/field.ts';
+import { ignoreError } from '../../net/guard.ts';
 import { IdlePlace, type OpenConnection } from '../connections.ts';
 import type { ClientFacts } from '../http1/options.ts';
 import { DEPARTURE_MARK, Departure } from './departure.ts';
 import { Http2Exchange } from './exchange.ts';
 import { Floods } from './floods.ts';
-import { LastFields } from './last-fields.ts';
-import type { Http2Options } from './options.ts';
+import { HeadDeadline } from './head-deadline.ts';
+import { type Http2Options, reasonOf } from './options.ts';
 import { Probe } from './probe.ts';
-import { isFault, NO_REQUEST, readRequest, readTrailers } from './request.ts';
-import { MAX_STREAMS, SETTINGS_TIMEOUT_MS, sessionOptions } from './session-options.ts';
+import { isRefused, NO_REQUEST, RequestFields } from './request.ts';
+import { MAX_STREAMS, sessionOptions } from './session-options.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+
 export class Http2Connection implements ClientConnection, OpenConnection, SessionOwner {
   readonly protocol = 'h2';
   readonly idlePlace = new IdlePlace(this);
@@ -37,11 +39,11 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   readonly #floods: Floods;
   readonly #departure: Departure;
   readonly #exchanges = new Set<Http2Exchange>();
-  readonly #lastFields = new LastFields();
+  readonly fields: RequestFields;
   /** Each is when something has to have come, or NEVER. */
   #idleMs: number;
-  #headMs = NEVER;
   #settingsMs: number;
+  readonly #head: HeadDeadline;
   readonly #probe: Probe;
   /** When the socket has taken something. */
   #takenMs: number;
@@ -54,7 +56,9 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.tls = facts.tls;
     this.client = facts.client;
     const { clock, limits } = options;
+    this.fields = new RequestFields(limits);
     this.#floods = new Floods(clock);
+    this.#head = new HeadDeadline(clock, limits.headerTimeoutMs);
     this.#takenMs = clock();
     this.#idleMs = clock() + Math.min(limits.headerTimeoutMs, limits.idleTimeoutMs);
     this.#settingsMs = clock() + SETTINGS_TIMEOUT_MS;
@@ -87,7 +91,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   get deadlineMs(): number {
     const { deadlineMs, closing, begun } = this.#departure;
     if (closing) return deadlineMs;
-    let least = Math.min(this.#headMs, this.#settingsMs, deadlineMs);
+    let least = Math.min(this.#head.deadlineMs, this.#settingsMs, deadlineMs);
     if (this.#exchanges.size === 0) return begun ? least : Math.min(least, this.#idleMs);
     least = Math.min(least, this.#probe.deadlineMs);
     for (const exchange of this.#exchanges) if (exchange.deadlineMs < least) least = exchange.deadlineMs;
@@ -99,7 +103,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     if (this.#departure.deadlineMs <= nowMs) this.#departure.expire();
     if (this.#departure.closing) return;
     if (this.#settingsMs <= nowMs) return this.#session.fail(Code.settingsTimeout, 'SETTINGS were not acknowledged');
-    if (this.#headMs <= nowMs) return this.#session.fail(Code.enhanceYourCalm, 'a header block that never ends');
+    if (this.#head.passed) return this.#session.fail(Code.enhanceYourCalm, 'a frame or a head was not whole in time');
     if (this.#exchanges.size === 0) return void (this.#idleMs <= nowMs && this.drain());
     for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire(nowMs);
     if (this.#probe.deadlineMs <= nowMs && !this.#probe.expire(nowMs)) this.destroy();
@@ -143,15 +147,11 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     return this.#session.out.hasWindow ? this.#takenMs + this.options.limits.clientTimeoutMs : 0;
   }
 
-  readTrailers(fields: readonly Field[], overflowed: boolean): RawHeaders | undefined {
-    return readTrailers(fields, overflowed, this.options.limits);
-  }
-
   fail(exchange: Exchange, rejection: Rejection): void {
     this.options.handler.fail(exchange, rejection);
   }
 
-  faulted(): void {
+  countReset(): void {
     this.#session.spend(Cost.reset, 'resets');
   }
 
@@ -169,11 +169,11 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   // ---- SessionOwner
 
   opened(id: number, fields: readonly Field[], overflowed: boolean, ended: boolean): void {
-    const { clock, handler, limits } = this.options;
+    const { clock, handler } = this.options;
     if (this.#exchanges.size >= MAX_STREAMS) return this.#refuse(id);
-    const request = readRequest(fields, overflowed, ended, limits, this.#lastFields);
-    const fault = isFault(request) ? request : undefined;
-    const known = isFault(request) ? NO_REQUEST : request;
+    const request = this.fields.read(fields, overflowed, ended);
+    const refused = isRefused(request) ? request : undefined;
+    const known = isRefused(request) ? NO_REQUEST : request;
     const nowMs = clock();
     const stream = this.#session.open(id);
     stream.remoteEnded = ended;
@@ -185,15 +185,15 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       this.options.connections.busy(this);
     }
     this.#exchanges.add(exchange);
-    if (fault === undefined) return handler.handle(exchange);
-    exchange.broken = fault.broken;
-    handler.refuse(exchange, REJECTIONS[fault.reason]);
+    if (refused === undefined) return handler.handle(exchange);
+    exchange.broken = refused.broken;
+    handler.refuse(exchange, REJECTIONS[refused.reason]);
   }
 
   /** RFC 9113 section 5.1.2; a client may repeat it elsewhere or later. */
   #refuse(id: number): void {
     this.#session.refuse(id, Code.refusedStream);
-    if (this.#settingsMs === NEVER || !this.#floods.early()) this.faulted();
+    if (this.#settingsMs === NEVER || !this.#floods.early()) this.countReset();
   }
 
   acknowledged(): void {
@@ -213,7 +213,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   }
 
   failed(code: Code, words: string): void {
-    this.options.sessionFailed(code === Code.enhanceYourCalm ? 'flood' : 'protocol_error', words, this.remoteAddress);
+    this.options.sessionFailed(reasonOf(code, this.#head.passed), words, this.remoteAddress);
     this.#departure.close();
   }
 
@@ -231,8 +231,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     } catch (error) {
       this.crashed(error);
     }
-    if (!this.#session.waiting) this.#headMs = NEVER;
-    else if (this.#headMs === NEVER) this.#headMs = this.options.clock() + this.options.limits.headerTimeoutMs;
+    this.#head.awaits(this.#session.unfinished);
   }
 
   // ---- ends
@@ -245,8 +244,4 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       this.crashed(error);
     }
   }
-}
-
-function ignoreError(): void {
-  // A close always follows.
 }

@@ -80,7 +80,7 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
   }
 
   fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
-    const trailers = ended ? this.connection.readTrailers(fields, overflowed) : undefined;
+    const trailers = ended ? this.connection.fields.trailers(fields, overflowed) : undefined;
     if (trailers === undefined) return this.break('bad_body');
     this.#trailers = trailers;
   }
@@ -165,7 +165,7 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
     if (this.broken) {
       this.stream.reset(Code.protocol);
       this.#finish();
-      return this.connection.faulted();
+      return this.connection.countReset();
     }
     // What is left has to be taken; a stream whose window stays shut must not stay for ever.
     if (this.stream.pendingBytes > 0) this.owe();
@@ -177,7 +177,7 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
     this.stream.reset(this.broken ? Code.protocol : Code.internal);
     if (this.ended) this.rejection ??= REJECTIONS.client_gone;
     this.#finish();
-    if (this.broken) this.connection.faulted();
+    if (this.broken) this.connection.countReset();
   }
 
   /** RFC 8441 section 5: a 200. */

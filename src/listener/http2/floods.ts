@@ -4,7 +4,7 @@
 
 import type { Clock } from '../../exchange.ts';
 import { Cost } from '../../http/h2/session-owner.ts';
-import { Bucket, type Budget } from '../../net/token-bucket.ts';
+import { type Budget, TokenBucket } from '../../net/token-bucket.ts';
 
 const RESETS: Budget = { burst: 500, perSecond: 100 };
 const ANSWERED: Budget = { burst: 1000, perSecond: 100 };
@@ -15,14 +15,14 @@ const MAX_EARLY = 1000;
 
 export class Floods {
   #early = 0;
-  readonly #resets: Bucket;
-  readonly #answered: Bucket;
-  readonly #idle: Bucket;
+  readonly #resets: TokenBucket;
+  readonly #answered: TokenBucket;
+  readonly #idle: TokenBucket;
 
   constructor(clock: Clock) {
-    this.#resets = new Bucket(RESETS, clock);
-    this.#answered = new Bucket(ANSWERED, clock);
-    this.#idle = new Bucket(IDLE, clock);
+    this.#resets = new TokenBucket(RESETS, clock);
+    this.#answered = new TokenBucket(ANSWERED, clock);
+    this.#idle = new TokenBucket(IDLE, clock);
   }
 
   /** A stream above a limit that the client has not acknowledged yet. False: it is no excuse any more. */

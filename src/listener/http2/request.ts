@@ -8,13 +8,13 @@ import { DEFAULT_URGENCY, urgencyOf } from '../../http/h2/send-queue.ts';
 import { isToken } from '../../http/head.ts';
 import { type Field, Nature } from '../../http/hpack/field.ts';
 import type { Limits } from '../limits.ts';
-import type { LastFields, ReadFields } from './last-fields.ts';
+import { LastFields, type ReadFields } from './last-fields.ts';
 
 /** What the pseudo fields said, and the rest as a raw list. */
 export type Http2Request = ReceivedRequest & { readonly urgency: number };
 
 /** `broken`: HTTP/2 itself says that the stream is to be reset (RFC 9113 section 8.1.1). */
-export type RequestFault = { readonly reason: Reason; readonly broken: boolean };
+export type RefusedRequest = { readonly reason: Reason; readonly broken: boolean };
 
 export const NO_REQUEST: Http2Request = {
   protocol: 'h2',
@@ -25,22 +25,44 @@ export const NO_REQUEST: Http2Request = {
   urgency: DEFAULT_URGENCY,
 };
 
-const BROKEN: RequestFault = { reason: 'malformed_request', broken: true };
-const REFUSED: RequestFault = { reason: 'malformed_request', broken: false };
-const TOO_LARGE: RequestFault = { reason: 'header_too_large', broken: false };
-const TOO_MANY: RequestFault = { reason: 'too_many_fields', broken: false };
+const BROKEN: RefusedRequest = { reason: 'malformed_request', broken: true };
+const REFUSED: RefusedRequest = { reason: 'malformed_request', broken: false };
+const TOO_LARGE: RefusedRequest = { reason: 'header_too_large', broken: false };
+const TOO_MANY: RefusedRequest = { reason: 'too_many_fields', broken: false };
+
+export type FieldLimits = Pick<Limits, 'maxFields' | 'maxHeaderBytes'>;
+
+/** Reads the requests of one connection. */
+export class RequestFields {
+  readonly #limits: FieldLimits;
+  readonly #last = new LastFields();
+
+  constructor(limits: FieldLimits) {
+    this.#limits = limits;
+  }
+
+  /** `overflowed`: there were more fields than are given here. `ended`: no body follows. */
+  read(fields: readonly Field[], overflowed: boolean, ended: boolean): Http2Request | RefusedRequest {
+    return readRequest(fields, overflowed, ended, this.#limits, this.#last);
+  }
+
+  /** Undefined where the fields may not follow a body. */
+  trailers(fields: readonly Field[], overflowed: boolean): RawHeaders | undefined {
+    return readTrailers(fields, overflowed, this.#limits);
+  }
+}
 
 /**
  * Cookie crumbs are joined (section 8.2.3). Sizes are counted as HTTP/1 would write the fields, so that a limit is one
- * limit. `overflowed`: there were more fields than are given here.
+ * limit.
  */
-export function readRequest(
+function readRequest(
   fields: readonly Field[],
   overflowed: boolean,
   ended: boolean,
-  { maxFields, maxHeaderBytes }: Limits,
+  { maxFields, maxHeaderBytes }: FieldLimits,
   last: LastFields,
-): Http2Request | RequestFault {
+): Http2Request | RefusedRequest {
   const pseudo = new PseudoFields();
   let from = 0;
   for (; from < fields.length && (fields[from] as Field).nature === Nature.pseudo; from++)
@@ -52,7 +74,7 @@ export function readRequest(
   if (headers.length > maxFields * 2) return TOO_MANY;
   if (!pseudo.whole || hosts(headers) > 1) return BROKEN;
   if (!pseudo.acceptable) return REFUSED;
-  const { method, path: target, authority, protocol: connectProtocol } = pseudo;
+  const { method, target, authority, protocol: connectProtocol } = pseudo;
   const bodyLength = ended ? 0 : UNKNOWN_LENGTH;
   return {
     protocol: 'h2',
@@ -108,8 +130,8 @@ function urgencyIn(headers: RawHeaders): number {
   return DEFAULT_URGENCY;
 }
 
-/** Whether a value of readRequest() is a fault. */
-export function isFault(request: Http2Request | RequestFault): request is RequestFault {
+/** Whether a value of readRequest() says what is wrong. */
+export function isRefused(request: Http2Request | RefusedRequest): request is RefusedRequest {
   return 'reason' in request;
 }
 
@@ -156,23 +178,33 @@ class PseudoFields {
     return first;
   }
 
+  /** A plain CONNECT, which has the authority for its target, as in HTTP/1, and nothing else (RFC 9113 section 8.5). */
+  get #isTunnel(): boolean {
+    return this.#seen === 9 && this.method === 'CONNECT';
+  }
+
+  get target(): string {
+    return this.#isTunnel ? (this.authority ?? '') : this.path;
+  }
+
   /** All that must be there, with a path or `*`; `:protocol` with CONNECT only (RFC 8441 section 4). */
   get whole(): boolean {
+    if (this.#isTunnel) return true;
     if (this.protocol !== undefined && this.method !== 'CONNECT') return false;
     return (this.#seen & 7) === 7 && (this.path.charCodeAt(0) === SLASH || this.path === '*');
   }
 
   /** The target must be visible ASCII only, as the request line of the app needs it. */
   get acceptable(): boolean {
-    return isToken(this.method) && /^[!-~]+$/.test(this.path) && this.scheme === 'https';
+    return isToken(this.method) && /^[!-~]+$/.test(this.target) && (this.scheme === 'https' || this.#isTunnel);
   }
 }
 
 /** The trailers of a request, or undefined where the fields may not follow a body. */
-export function readTrailers(
+function readTrailers(
   fields: readonly Field[],
   overflowed: boolean,
-  { maxFields, maxHeaderBytes }: Limits,
+  { maxFields, maxHeaderBytes }: FieldLimits,
 ): RawHeaders | undefined {
   if (overflowed || fields.length > maxFields) return undefined;
   const trailers: RawHeaders = [];

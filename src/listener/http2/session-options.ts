@@ -6,8 +6,6 @@ import { ENTRY_BYTES } from '../../http/hpack/field.ts';
 import type { Limits } from '../limits.ts';
 
 export const MAX_STREAMS = 128;
-/** Within which a client has to acknowledge our SETTINGS (RFC 9113 section 6.5.3 leaves it open). */
-export const SETTINGS_TIMEOUT_MS = 10_000;
 /** Lent to streams whose bytes are taken as fast as they come. */
 const SPARE_WINDOW = 2 << 20;
 /** All streams can have their first window full at once, so that those that wait hold up no other. */

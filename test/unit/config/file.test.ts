@@ -22,7 +22,7 @@ function readText(content: string | Buffer): {
   return { values: readConfigFile(path, problems), problems, path };
 }
 
-describe('a file without faults', () => {
+describe('a file without mistakes', () => {
   const rows: readonly (readonly [what: string, content: string, values: Record<string, string>])[] = [
     ['an empty file', '', {}],
     ['nothing but a comment', '# nothing\n', {}],
@@ -55,7 +55,7 @@ describe('a file without faults', () => {
   }
 });
 
-describe('a file with faults', () => {
+describe('a file with mistakes', () => {
   const rows: readonly (readonly [what: string, content: string | Buffer, told: RegExp])[] = [
     ['an unknown key', 'nonsense: 1\n', /: unknown option "nonsense"$/],
     ['a mistyped key', 'listne: :1\n', /: unknown option "listne"; did you mean listen\?$/],

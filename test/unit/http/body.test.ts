@@ -65,7 +65,7 @@ describe('the chunks of one feed', () => {
     assert.equal(text(), `aabbb${'c'.repeat(5000)}d${'e'.repeat(6000)}f`);
   });
 
-  test('before a fault are given, and never again', () => {
+  test('before a mistake are given, and never again', () => {
     const { slices, feed, text } = readerOf('chunked');
     assert.equal(feed(`${chunk(1)}${chunk(1)}zz\r\n`), -1);
     assert.deepEqual([slices.length, text()], [1, 'xx']);

@@ -21,9 +21,9 @@ const isValueByte = (byte: string): boolean => byte === '\t' || (byte >= ' ' && 
 const isTargetByte = (byte: string): boolean => byte > ' ' && byte < '\x7f';
 const shown = (byte: string): string => `0x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
-function fieldsOf(text: string, maxFields = 256): { fault: string | undefined; fields: string[] } {
+function fieldsOf(text: string, maxFields = 256): { reason: string | undefined; fields: string[] } {
   const fields: string[] = [];
-  return { fault: readFields(text, 0, maxFields, fields), fields };
+  return { reason: readFields(text, 0, maxFields, fields), fields };
 }
 
 describe('tokens and values', () => {
@@ -47,19 +47,19 @@ describe('the fields of a head', () => {
   test('take every byte in a name that is a token character, and no other', () => {
     for (const byte of BYTES) {
       for (const name of [`a${byte}b`, `${byte}b`, `a${byte}`]) {
-        const { fault, fields } = fieldsOf(`${name}: v\r\n`);
-        if (isTokenByte(byte)) assert.deepEqual([fault, fields], [undefined, [name, 'v']], shown(byte));
+        const { reason, fields } = fieldsOf(`${name}: v\r\n`);
+        if (isTokenByte(byte)) assert.deepEqual([reason, fields], [undefined, [name, 'v']], shown(byte));
         else if (byte === ':' && name !== ':b') assert.equal(fields[0], 'a', 'a colon ends the name');
-        else assert.equal(fault, 'syntax', `${shown(byte)} in ${JSON.stringify(name)}`);
+        else assert.equal(reason, 'syntax', `${shown(byte)} in ${JSON.stringify(name)}`);
       }
     }
   });
 
   test('take every byte in a value but control characters, and keep it', () => {
     for (const byte of BYTES) {
-      const { fault, fields } = fieldsOf(`n: a${byte}b\r\nm: c\r\n`);
-      if (isValueByte(byte)) assert.deepEqual([fault, fields], [undefined, ['n', `a${byte}b`, 'm', 'c']], shown(byte));
-      else assert.equal(fault, 'syntax', shown(byte));
+      const { reason, fields } = fieldsOf(`n: a${byte}b\r\nm: c\r\n`);
+      if (isValueByte(byte)) assert.deepEqual([reason, fields], [undefined, ['n', `a${byte}b`, 'm', 'c']], shown(byte));
+      else assert.equal(reason, 'syntax', shown(byte));
     }
   });
 
@@ -78,7 +78,7 @@ describe('the fields of a head', () => {
       ['n: "q, \\" q"', '"q, \\" q"'],
     ];
     for (const [line, value] of rows)
-      assert.deepEqual(fieldsOf(`${line}\r\n`), { fault: undefined, fields: ['n', value] });
+      assert.deepEqual(fieldsOf(`${line}\r\n`), { reason: undefined, fields: ['n', value] });
   });
 
   const broken = [
@@ -104,14 +104,14 @@ describe('the fields of a head', () => {
     'n\u0100: v\r\n',
   ];
   for (const text of broken) {
-    test(`are refused for ${JSON.stringify(text)}`, () => assert.equal(fieldsOf(text).fault, 'syntax'));
+    test(`are refused for ${JSON.stringify(text)}`, () => assert.equal(fieldsOf(text).reason, 'syntax'));
   }
 
   test('are counted: one more than allowed is refused, and never cut off (CVE-2026-58044)', () => {
     const text = 'n: v\r\n'.repeat(256);
-    assert.deepEqual([fieldsOf(text).fault, fieldsOf(text).fields.length], [undefined, 512]);
-    assert.equal(fieldsOf(`${text}m: w\r\n`).fault, 'too_many_fields');
-    assert.equal(fieldsOf('n: v\r\n', 0).fault, 'too_many_fields');
+    assert.deepEqual([fieldsOf(text).reason, fieldsOf(text).fields.length], [undefined, 512]);
+    assert.equal(fieldsOf(`${text}m: w\r\n`).reason, 'too_many_fields');
+    assert.equal(fieldsOf('n: v\r\n', 0).reason, 'too_many_fields');
   });
 
   test('begin where the caller says, and are appended to what is there', () => {

@@ -18,11 +18,14 @@ type Stand = { family: string; backend: string; answers: string };
 function installRecorders(...broken: Stand[]): void {
   for (const family of ['iptables', 'ip6tables']) {
     for (const backend of ['nft', 'legacy']) {
-      const fault = broken.find((stand) => stand.family === family && stand.backend === backend);
+      const refusing = broken.find((stand) => stand.family === family && stand.backend === backend);
       const name = `${family}-${backend}`;
-      const refuse = `echo '${fault?.answers}' >&2; exit 1`;
-      write(name, fault ? refuse : 'exit 1');
-      write(`${name}-restore`, fault ? refuse : `echo "$@" > '${folder}/${name}.args'; cat > '${folder}/${name}.read'`);
+      const refuse = `echo '${refusing?.answers}' >&2; exit 1`;
+      write(name, refusing ? refuse : 'exit 1');
+      write(
+        `${name}-restore`,
+        refusing ? refuse : `echo "$@" > '${folder}/${name}.args'; cat > '${folder}/${name}.read'`,
+      );
     }
   }
 }

@@ -1,11 +1,11 @@
 // The token bucket: a burst at once, a rate in the long run, and no debt for what was refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Bucket } from '../../../src/net/token-bucket.ts';
+import { TokenBucket } from '../../../src/net/token-bucket.ts';
 
 function bucketOf(burst: number, perSecond: number) {
   const time = { nowMs: 1000 };
-  const bucket = new Bucket({ burst, perSecond }, () => time.nowMs);
+  const bucket = new TokenBucket({ burst, perSecond }, () => time.nowMs);
   const taken = (attempts: number): number =>
     Array.from({ length: attempts }, () => bucket.take()).filter(Boolean).length;
   return { time, taken };

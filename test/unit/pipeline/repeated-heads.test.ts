@@ -84,7 +84,7 @@ describe('a request whose fields came before', () => {
       const line = `${pick(METHODS)} ${pick(TARGETS)} ${pick(VERSIONS)}`;
       const peer = pick(PEERS);
       const head = read(`${line}\r\n${block}`);
-      assert.ok(head !== undefined && head.fault === undefined, line);
+      assert.ok(head !== undefined && head.reason === undefined, line);
       if (lists.has(head.headers)) kept++;
       lists.add(head.headers);
       const before = [...head.headers];

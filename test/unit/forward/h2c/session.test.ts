@@ -15,6 +15,7 @@ import {
   PREFACE,
   ping,
   pushPromise,
+  SETTINGS_ACK,
   Setting,
   settings,
   Type,
@@ -133,6 +134,32 @@ test('an app that never says its SETTINGS is upstream_connect_timeout', async (t
   await stage.pass(5000);
   assert.match(call.told.join(), /^denied upstream_(?:connect_timeout|busy)$/);
   assert.ok(stage.app.destroyed);
+});
+
+test('an app that does not acknowledge our SETTINGS within ten seconds has broken the protocol', async (t) => {
+  const stage = staged(t);
+  const call = stage.call();
+  await stage.app.say(settings());
+  await stage.app.say(headers(1, OK, false));
+  await stage.pass(9999);
+  assert.deepEqual(call.told, ['head 200']);
+  await stage.pass(1);
+  assert.match(call.told.join(), /^head 200,failed upstream_/);
+  assert.deepEqual(
+    stage.app.of(Type.goaway).map(({ payload }) => payload.readUInt32BE(4)),
+    [Code.settingsTimeout],
+  );
+  await stage.pass(1000);
+  assert.ok(stage.app.destroyed);
+});
+
+test('one that does has as long as it wants', async (t) => {
+  const stage = staged(t);
+  const call = stage.call();
+  await stage.app.say(settings(), SETTINGS_ACK);
+  await stage.pass(30_000);
+  await stage.app.say(headers(1, OK));
+  assert.deepEqual(call.told, ['head 200', 'end']);
 });
 
 test('an app that closes without a word is upstream_closed', async (t) => {

@@ -1,18 +1,18 @@
-// PROXY headers: what is one, what is none, what is wrong; and that the verdict is the same however the bytes arrive.
+// PROXY headers: what is one, what is none, what is wrong; and that it is the same however the bytes arrive.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { isProxyHeader, readProxyHeader } from '../../../../src/listener/accept/proxy-header.ts';
 import { IPV6_ADDRESSES, tlv, V2_SIGNATURE, v2Header } from '../../../support/proxy-headers.ts';
 
-type Verdict = ReturnType<typeof readProxyHeader>;
+type Read = ReturnType<typeof readProxyHeader>;
 
-/** The verdict on the bytes as they grow one by one: the first that is given, and it must be the same for all that follow. */
-function byteByByte(bytes: Buffer): Verdict {
-  let first: Verdict;
+/** What is read of the bytes as they grow one by one: the first that is given, and it must be the same for all that follow. */
+function byteByByte(bytes: Buffer): Read {
+  let first: Read;
   for (let length = 1; length <= bytes.length; length++) {
-    const verdict = readProxyHeader(bytes.subarray(0, length));
-    if (first === undefined) first = verdict;
-    else assert.deepEqual(verdict, first, `the verdict changed at ${length} bytes`);
+    const read = readProxyHeader(bytes.subarray(0, length));
+    if (first === undefined) first = read;
+    else assert.deepEqual(read, first, `it changed at ${length} bytes`);
   }
   return first;
 }
@@ -28,12 +28,12 @@ function accepts(what: string, header: Buffer | string, source: string | undefin
   });
 }
 
-function refuses(what: string, header: Buffer | string, fault: 'bad_proxy_header' | 'no_proxy_header'): void {
-  test(`${what} is refused: ${fault}`, () => {
+function refuses(what: string, header: Buffer | string, reason: 'bad_proxy_header' | 'no_proxy_header'): void {
+  test(`${what} is refused: ${reason}`, () => {
     const bytes = Buffer.from(header as string);
-    assert.equal(readProxyHeader(bytes), fault);
-    assert.equal(byteByByte(bytes), fault);
-    assert.equal(byteByByte(Buffer.concat([bytes, Buffer.alloc(300, 'x\r\n')])), fault);
+    assert.equal(readProxyHeader(bytes), reason);
+    assert.equal(byteByByte(bytes), reason);
+    assert.equal(byteByByte(Buffer.concat([bytes, Buffer.alloc(300, 'x\r\n')])), reason);
   });
 }
 

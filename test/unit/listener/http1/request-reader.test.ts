@@ -33,7 +33,7 @@ function readAll(text: string, size: number): string[] {
     }
     const head = reader.readHead();
     if (head === undefined) return false;
-    line = `${head.fault ?? head.method} ${head.target} `;
+    line = `${head.reason ?? head.method} ${head.target} `;
     if (head.headers.includes('chunked')) reader.beginBody(UNKNOWN_LENGTH);
     else reader.beginBody(head.method === 'POST' ? 3 : 0);
     return true;
@@ -52,15 +52,15 @@ describe('requests', () => {
     for (let size = 1; size <= text.length; size++) assert.deepEqual(readAll(text, size), expected, `parts of ${size}`);
   });
 
-  test('with a fault say so, however their bytes are cut', () => {
+  test('that are wrong say so, however their bytes are cut', () => {
     const rows = [
       ['GET /a HTTP/1.1\nHost: x\r\n\r\n', 'malformed_request'],
       [`GET /a HTTP/1.1\r\nA: ${'b'.repeat(300)}\r\n\r\n`, 'header_too_large'],
       [`GET /a HTTP/1.1\r\n${'A: b\r\n'.repeat(9)}\r\n`, 'too_many_fields'],
       ['GET /a HTTP/2.0\r\n\r\n', 'bad_version'],
     ] as const;
-    for (const [text, fault] of rows)
-      for (const size of [1, 7, text.length]) assert.equal(readAll(text, size)[0]?.split(' ')[0], fault, text);
+    for (const [text, reason] of rows)
+      for (const size of [1, 7, text.length]) assert.equal(readAll(text, size)[0]?.split(' ')[0], reason, text);
   });
 });
 

@@ -13,6 +13,7 @@ import {
   goaway,
   headerBlock,
   headers,
+  literal,
   ping,
   rstStream,
   SETTINGS_ACK,
@@ -323,7 +324,7 @@ describe('how a connection ends', () => {
     await stage.say(headers(1, get));
     await stage.pass(10_001);
     assert.deepEqual(stage.goaways, [4]);
-    assert.deepEqual(stage.faults, ['protocol_error: SETTINGS were not acknowledged']);
+    assert.deepEqual(stage.failures, ['protocol_error: SETTINGS were not acknowledged']);
   });
 
   test('a header block that never ends is ended at --header-timeout, other requests in flight or not', async (t) => {
@@ -334,6 +335,35 @@ describe('how a connection ends', () => {
     await stage.pass(10_001);
     assert.equal(stage.goaways.length, 1);
     assert.equal(stage.finished.length, 1);
+    assert.deepEqual(stage.failures, ['header_timeout: a frame or a head was not whole in time']);
+  });
+
+  test('so is any other frame that never ends, with the same word', async (t) => {
+    const stage = await staged(t);
+    await stage.say(SETTINGS_ACK, headers(1, get), ping().subarray(0, 12));
+    await stage.pass(10_000);
+    await stage.say(Buffer.from('5'));
+    await stage.pass(10_001);
+    assert.deepEqual(stage.failures, ['header_timeout: a frame or a head was not whole in time']);
+  });
+
+  test('each frame has that time for itself; a header block has it once, whatever its frames', async (t) => {
+    const stage = await staged(t);
+    await stage.say(SETTINGS_ACK, headers(1, get));
+    const [head, rest] = [ping().subarray(0, 12), ping().subarray(12)];
+    await stage.say(head);
+    for (let round = 0; round < 8; round++) {
+      await stage.pass(10_000);
+      await stage.say(rest, head);
+    }
+    assert.deepEqual(stage.failures, []);
+    const more = frame(Type.continuation, 0, 3, literal('x-a', 'b'));
+    await stage.say(rest, frame(Type.headers, 0, 3, headerBlock(get)), more.subarray(0, 10));
+    for (let round = 0; round < 2; round++) {
+      await stage.pass(10_001);
+      await stage.say(more.subarray(10), more.subarray(0, 10));
+    }
+    assert.equal(stage.failures.length, 1);
   });
 
   const ERRORS: readonly (readonly [what: string, bytes: Buffer, code: number])[] = [

@@ -24,7 +24,7 @@ function refused(
   return { name, send: GET, app, want: { status: 502, client }, ...(differs && { differs }) };
 }
 
-/** A head with this field, the connection kept open: the verdict must not wait for a time-out. */
+/** A head with this field, the connection kept open: the outcome must not wait for a time-out. */
 function badField(name: string, field: string, details = 'upstream_malformed'): ExchangeRow {
   return refused(name, `HTTP/1.1 200 OK\r\n${field}\r\nContent-Length: 2\r\n\r\nok`, details);
 }
@@ -252,4 +252,4 @@ const BODIES: ExchangeRow[] = [
   },
 ];
 
-export const FAULTS: readonly ExchangeRow[] = [...GONE, ...HEADS, ...LENGTHS, ...BODIES];
+export const FAILURES: readonly ExchangeRow[] = [...GONE, ...HEADS, ...LENGTHS, ...BODIES];

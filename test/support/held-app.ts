@@ -8,7 +8,7 @@ import { eventually } from './poll.ts';
 
 export type Kept = { request: IncomingMessage; response: ServerResponse; body: () => Buffer };
 
-export interface GatedApp {
+export interface HeldApp {
   readonly port: number;
   /** In order of arrival, answered ones too. */
   readonly kept: readonly Kept[];
@@ -18,7 +18,7 @@ export interface GatedApp {
 }
 
 /** Requests for `/now` are answered at once with `now`. */
-export async function startGatedApp(t: TestContext): Promise<GatedApp> {
+export async function startHeldApp(t: TestContext): Promise<HeldApp> {
   const kept: Kept[] = [];
   const server = await startApp(t, (request, response) => {
     if (request.url === '/now') return void response.end('now');
