@@ -17,6 +17,8 @@ RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
 RUN npm run build
+# The command, for `kubectl exec … -- tls-sidecar check`: the base has neither a shell nor /usr/bin/env.
+RUN printf '#!/nodejs/bin/node\nimport("/app/proxy.js");\n' > /build/tls-sidecar && chmod 0755 /build/tls-sidecar
 
 FROM --platform=$BUILDPLATFORM ${BUILD_BASE} AS packages
 WORKDIR /packages
@@ -40,6 +42,7 @@ LABEL org.opencontainers.image.title="tls-sidecar" \
 COPY --from=packages /packages/node_modules /app/node_modules
 COPY package.json LICENSE* /app/
 COPY --from=build /build/dist /app/
+COPY --from=build /build/tls-sidecar /usr/local/bin/tls-sidecar
 WORKDIR /app
 
 ENV NODE_ENV=production \

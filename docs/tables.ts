@@ -1,5 +1,5 @@
-// Writes the generated tables of README.md: options, reasons and metrics, straight from the code. `npm run fix` runs it; a
-// test fails when the README holds something else.
+// Writes the generated tables of README.md (options, reasons and metrics) and the schema of the configuration file, straight
+// from the code. `npm run fix` runs it; a test fails when one of the files holds something else.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -8,8 +8,10 @@ import { REJECTIONS } from '../src/errors.ts';
 import { BUNDLE_REASONS } from '../src/identity/bundle-error.ts';
 import { CONNECTION_REASONS, HANDSHAKE_REASONS } from '../src/listener/reasons.ts';
 import { describeMetrics } from '../src/observe/metric-table.ts';
+import { configSchemaText } from './config-schema.ts';
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url));
+const SCHEMA = fileURLToPath(new URL('config.schema.json', import.meta.url));
 
 /** The README with its generated parts as the code says. */
 export function withTables(readme: string): string {
@@ -65,4 +67,7 @@ function replaceBetween(text: string, name: string, content: string): string {
   return `${text.slice(0, start)}${open}\n${content}\n${text.slice(end)}`;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(README, withTables(readFileSync(README, 'utf8')));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(README, withTables(readFileSync(README, 'utf8')));
+  writeFileSync(SCHEMA, configSchemaText());
+}

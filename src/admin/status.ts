@@ -14,6 +14,8 @@ export type About = {
   readonly upstream: string;
   readonly pairs: readonly PairState[];
   readonly trust: { readonly clientCa: TrustState | undefined };
+  /** What is in force, and where each value came from. */
+  readonly configuration: () => object;
 };
 
 export interface Activity {
@@ -27,10 +29,14 @@ export type StatusOptions = {
   readonly about: About;
 };
 
+/** By which an answer of /status is recognised as one of ours. */
+export const PROGRAM = 'tls-sidecar';
+
 export function createStatus({ state, app, metrics, about }: StatusOptions): () => Promise<object> {
-  const { version, now, upstream, pairs, trust } = about;
+  const { version, now, upstream, pairs, trust, configuration } = about;
   const started = now();
   return async () => ({
+    program: PROGRAM,
     version,
     pid: process.pid,
     node: process.version,
@@ -43,6 +49,7 @@ export function createStatus({ state, app, metrics, about }: StatusOptions): () 
     ...metrics.activity(),
     certificates: pairs.map((pair) => certificateStatus(pair, now())),
     clientCa: trust.clientCa === undefined ? null : authorityStatus(trust.clientCa, now()),
+    configuration: configuration(),
   });
 }
 

@@ -28,7 +28,7 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     else told = output;
   });
   for (const [name, value] of Object.entries(argv)) {
-    if (['_', '$0', 'help', 'version'].includes(name) || value === undefined) continue;
+    if (['_', '$0', 'help', 'h', 'version', 'v'].includes(name) || value === undefined) continue;
     const problem = problemOf(name, value);
     if (problem === undefined) flags[name] = Array.isArray(value) ? value.map(String) : String(value);
     else problems.push(problem);
@@ -42,8 +42,8 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
 }
 
 /**
- * Takes out what yargs cannot handle: a switch with a value, which it would read as `false` whatever it is, and names that
- * every object has, on which it fails.
+ * Takes out what yargs cannot handle: a switch with a value, which it would read as `false` whatever it is, or as a command
+ * where no = stands between, and names that every object has, on which it fails.
  */
 function setAside(args: readonly string[]): {
   rest: string[];
@@ -56,8 +56,12 @@ function setAside(args: readonly string[]): {
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] as string;
     const [, name = '', value] = /^--([^=]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    const next = args[i + 1];
     if (isSwitch(name) && value !== undefined) {
       flags[name] = value;
+    } else if (isSwitch(name) && next !== undefined && !next.startsWith('-') && !COMMANDS.includes(next)) {
+      flags[name] = next;
+      i++;
     } else if (name !== '' && name in Object.prototype) {
       problems.push(`unknown option --${name}`);
       if (value === undefined && args[i + 1]?.startsWith('-') === false) i++;
@@ -105,6 +109,7 @@ function describe(parser: Argv): Argv {
     })
     .version(readVersion())
     .help()
+    .alias({ h: 'help', v: 'version' })
     .locale('en')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .epilogue(

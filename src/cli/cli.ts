@@ -18,9 +18,9 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
       process.stdout.write(`${told}\n`);
       return SUCCESS;
     }
-    const load = () => loadConfig(flags, env, configFile ?? (env[variableOf('config')] || undefined), problems);
-    const config = load();
-    return command === 'check' ? await check(config) : await serve(config, load);
+    const load = () => loadConfig(flags, env, configFile ?? env[variableOf('config')], problems);
+    const loaded = load();
+    return command === 'check' ? await check(loaded) : await serve(loaded, load);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) process.stderr.write(`tls-sidecar: ${problem}\n`);

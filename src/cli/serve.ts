@@ -1,6 +1,6 @@
 // The command `serve`: starts the sidecar, and stops it on a signal.
 
-import type { Config } from '../config/config.ts';
+import type { Loaded } from '../config/config.ts';
 import { onSignals } from '../lifecycle/signals.ts';
 import { createLog } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
@@ -12,10 +12,11 @@ const STOPPED = 0;
 const FAILED = 1;
 
 /** `reread` reads the configuration again, or throws a ConfigError. Resolves with the exit code of the process. */
-export async function serve(config: Config, reread: () => Config): Promise<number> {
+export async function serve(loaded: Loaded, reread: () => Loaded): Promise<number> {
   const version = readVersion();
   const metrics = createMetrics({ version, node: process.version, openssl: process.versions.openssl ?? '' });
-  const output = createLog(config.logLevel, () => metrics.log_lines_dropped_total.inc());
+  const { logLevel: level, logFormat: format } = loaded.config;
+  const output = createLog({ level, format, onDropped: () => metrics.log_lines_dropped_total.inc() });
   const { log } = output;
   try {
     return await new Promise<number>((resolve, reject) => {
@@ -24,7 +25,7 @@ export async function serve(config: Config, reread: () => Config): Promise<numbe
         resolve(FAILED);
       });
       const stopping = new AbortController();
-      const starting = startSidecar(config, { output, metrics, version, reread }, stopping.signal);
+      const starting = startSidecar(loaded, { output, metrics, version, reread }, stopping.signal);
       starting.then((sidecar) => {
         if (sidecar !== undefined && !isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');

@@ -2,10 +2,13 @@
 // reported at once. Environment and arguments are given, never read here. Whether files and ports exist is checked elsewhere.
 
 import { ConfigError } from '../errors.ts';
+import { contradictions } from './contradictions.ts';
 import { readConfigFile } from './file.ts';
+import { type Given, type GivenOptions, SOURCES, type Source } from './given.ts';
 import type { ListOption, Option } from './option.ts';
 import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from './options.ts';
 import { Malformed } from './parse.ts';
+import { warningsOf } from './warnings.ts';
 
 type Camel<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<Camel<Tail>>}` : S;
 type ValueOf<O> = O extends ListOption<infer T> ? readonly T[] : O extends Option<infer T> ? T : never;
@@ -16,6 +19,15 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** What one source gave: text by option name, several of them where an option is a list. */
 export type Flags = Readonly<Partial<Record<string, string | readonly string[]>>>;
 
+export type Loaded = {
+  readonly config: Config;
+  readonly given: GivenOptions;
+  /** What is probably not meant, one line each. */
+  readonly warnings: readonly string[];
+  /** The file of --config. */
+  readonly file: string | undefined;
+};
+
 /**
  * Throws a ConfigError that lists every problem, each with the option, where the value came from and what it takes.
  * `configFile` is the path that --config gave, if any; `argumentProblems` are reported with the rest.
@@ -25,42 +37,81 @@ export function loadConfig(
   env: Environment,
   configFile: string | undefined,
   argumentProblems: readonly string[] = [],
-): Config {
+): Loaded {
   const problems = [...argumentProblems];
-  const file = configFile === undefined ? {} : readConfigFile(configFile, problems);
+  if (configFile === '') problems.push(emptyProblem('config', variableOf('config')));
+  const file = configFile ? readConfigFile(configFile, problems) : {};
   const values: Record<string, unknown> = {};
+  const given: Record<string, Given> = {};
   for (const name of OPTION_NAMES) {
-    const option: Option<unknown> = OPTIONS[name];
-    const [found, origin] = find(name, flags, env, file, configFile) ?? [option.default, 'the default'];
-    const texts = isList(name) ? members(found, origin === variableOf(name)) : [String(found)];
-    const read = texts.map((text) => {
-      try {
-        return option.parse(text);
-      } catch (error) {
-        if (!(error instanceof Malformed)) throw error;
-        return void problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
-      }
-    });
+    const found = find(name, { flags, env, file, configFile });
+    const texts = isList(name) ? members(name, found, problems) : [String(found.text)];
+    const read = texts.map((text) => parse(name, text, found, problems));
     values[camel(name)] = isList(name) ? Object.freeze(read) : read[0];
+    given[name] = { value: isList(name) ? texts : String(found.text), from: found.from };
   }
-  // A default, or the image's environment, does not count against certificates that were given more specifically.
-  const [certRank, keyRank] = [rankOf('cert', flags, env, file), rankOf('key', flags, env, file)];
-  if (keyRank > certRank && !isAsMany(values as Config)) values.key = Object.freeze([]);
-  if (problems.length === 0) problems.push(...pairProblems(values as Config), ...contradictions(values as Config));
+  if (dropStrayKeys(values, given)) given.key = { value: [], from: 'default' };
+  const config = Object.freeze(values) as Config;
+  if (problems.length === 0) problems.push(...pairProblems(config), ...contradictions(config));
   if (problems.length > 0) throw new ConfigError(problems);
-  return Object.freeze(values) as Config;
+  return { config, given: given as GivenOptions, warnings: warningsOf(config, env), file: configFile };
+}
+
+type Found = { readonly text: string | readonly string[]; readonly from: Source; readonly origin: string };
+type Places = {
+  readonly flags: Flags;
+  readonly env: Environment;
+  readonly file: Flags;
+  readonly configFile: string | undefined;
+};
+
+function find(name: OptionName, { flags, env, file, configFile = '' }: Places): Found {
+  const variable = variableOf(name);
+  const candidates: readonly [string | readonly string[] | undefined, Source, origin: string][] = [
+    [flags[name], 'flag', 'the flag'],
+    [env[variable], 'environment', variable],
+    [file[name], 'file', configFile],
+  ];
+  const found = candidates.find(([text]) => text !== undefined);
+  const [text = OPTIONS[name].default, from, origin] = found ?? [undefined, 'default' as const, 'the default'];
+  return { text, from, origin };
+}
+
+function parse(name: OptionName, text: string, { from, origin }: Found, problems: string[]): unknown {
+  const option: Option<unknown> = OPTIONS[name];
+  if (text === '' && from !== 'default') return void problems.push(emptyProblem(name, origin));
+  try {
+    return option.parse(text);
+  } catch (error) {
+    if (!(error instanceof Malformed)) throw error;
+    return void problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
+  }
+}
+
+/** An empty value must not stand for "off": it is what a template leaves where its own value is missing. */
+function emptyProblem(name: string, origin: string): string {
+  return `--${name} has an empty value in ${origin}; give it one, or leave the option out`;
 }
 
 /** The values of a list. Only a variable holds several in one text; elsewhere a comma belongs to the value. */
-function members(found: string | readonly string[], separated: boolean): readonly string[] {
-  if (typeof found !== 'string') return found;
-  const texts = separated ? found.split(',').map((text) => text.trim()) : [found];
-  return texts.filter((text) => text !== '');
+function members(name: OptionName, { text, from, origin }: Found, problems: string[]): readonly string[] {
+  const texts = typeof text !== 'string' ? text : from === 'environment' ? split(text) : [text];
+  const full = texts.filter((one) => one !== '');
+  if (full.length === 0 && from !== 'default' && (name !== 'cert' || text === ''))
+    problems.push(emptyProblem(name, origin));
+  return full;
 }
 
-/** How specific the source of an option is: 0 the flag, 1 the environment, 2 the file, 3 the default. */
-function rankOf(name: OptionName, flags: Flags, env: Environment, file: Flags): number {
-  return [flags[name], env[variableOf(name)] || undefined, file[name], ''].findIndex((text) => text !== undefined);
+function split(text: string): string[] {
+  return text.split(',').map((one) => one.trim());
+}
+
+/** A default, or the image's environment, does not count against certificates that were given more specifically. */
+function dropStrayKeys(values: Record<string, unknown>, given: Readonly<Record<string, Given>>): boolean {
+  const rankOf = (name: OptionName): number => SOURCES.indexOf(given[name]?.from ?? 'default');
+  if (rankOf('key') <= rankOf('cert') || isAsMany(values as Config)) return false;
+  values.key = Object.freeze([]);
+  return true;
 }
 
 function isAsMany({ cert, key }: Config): boolean {
@@ -78,86 +129,6 @@ function pairProblems(config: Config): string[] {
     );
   }
   return problems;
-}
-
-type Found = readonly [text: string | readonly string[], origin: string];
-
-function find(name: OptionName, flags: Flags, env: Environment, file: Flags, configFile = ''): Found | undefined {
-  const variable = variableOf(name);
-  const candidates: [string | readonly string[] | undefined, string][] = [
-    [flags[name], 'the flag'],
-    [env[variable], variable],
-    [file[name], configFile],
-  ];
-  // An empty variable is how a manifest says "not set".
-  const found = candidates.find(([text, origin]) => text !== undefined && !(text === '' && origin === variable));
-  return found as Found | undefined;
-}
-
-/** The value of --client-auth, or its default. */
-export function clientAuthOf({ clientAuth, clientCa }: Config): 'off' | 'request' | 'require' {
-  return clientAuth ?? (clientCa === undefined ? 'off' : 'require');
-}
-
-export function allowRulesOf({ allowCn, allowOu, allowDns, allowUri }: Config) {
-  return { cn: allowCn, ou: allowOu, dns: allowDns, uri: allowUri };
-}
-
-/** Whether there is an allow rule. */
-export function isRestricted(config: Config): boolean {
-  return Object.values(allowRulesOf(config)).some((patterns) => patterns.length > 0);
-}
-
-/** Rules for clients that nobody could meet, or that anybody could bypass. */
-function clientContradictions(config: Config): string[] {
-  const { clientCa } = config;
-  const auth = clientAuthOf(config);
-  const rules = isRestricted(config);
-  const problems: string[] = [];
-  if (auth !== 'off' && clientCa === undefined)
-    problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);
-  if (auth === 'off' && rules)
-    problems.push('--allow-cn, --allow-ou, --allow-dns and --allow-uri need client certificates; give --client-ca');
-  if (config.plaintext === 'forward' && (auth === 'require' || rules))
-    problems.push(
-      `--plaintext forward and ${rules ? 'an allow rule' : 'a required client certificate'} contradict each other: plain HTTP has no certificate; leave one out, or redirect`,
-    );
-  return problems;
-}
-
-const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
-
-/** Options that contradict each other, one line each. */
-export function contradictions(config: Config): string[] {
-  const { listen, admin, upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
-  const problems: string[] = clientContradictions(config);
-  const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;
-  if (h2cUpstream && upstreamProtocol === 'http1')
-    problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
-  if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
-    problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
-  if (upstream.kind === 'tcp' && upstream.port === listen.port && meetsItself(listen.host, upstream.host)) {
-    problems.push(
-      `--upstream and --listen are the same port ${listen.port}: the sidecar would call itself; give the app its own port`,
-    );
-  }
-  if (
-    admin !== 'off' &&
-    admin.port !== 0 &&
-    admin.port === listen.port &&
-    (admin.host === listen.host || !admin.host || !listen.host)
-  ) {
-    problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
-  }
-  if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
-  return problems;
-}
-
-function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {
-  // In Node, `::` accepts both families.
-  if (listenHost === undefined || listenHost === '::') return LOOPBACK_NAMES.includes(upstreamHost);
-  if (listenHost === '0.0.0.0') return ['localhost', '127.0.0.1', '0.0.0.0'].includes(upstreamHost);
-  return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');
 }
 
 /** `idle-timeout` as the configuration calls it. */

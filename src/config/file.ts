@@ -34,6 +34,8 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
   }
   const values: Record<string, string | string[]> = {};
   for (const [key, value] of Object.entries(content)) {
+    // Editors of JSON name the schema in the file itself.
+    if (key === '$schema') continue;
     if (!(OPTION_NAMES as string[]).includes(key))
       problems.push(`--config: ${path}: unknown option "${key}"${didYouMean(key)}`);
     else if (Array.isArray(value) && isList(key as OptionName) && value.every((item) => typeof item !== 'object'))
@@ -46,11 +48,17 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
 
 /** A hint with the option name nearest to a mistyped one, or ''. */
 export function didYouMean(name: string, prefix = ''): string {
-  const near =
-    OPTION_NAMES.filter((option) => distance(option, name) <= 2).sort(
-      (a, b) => distance(a, name) - distance(b, name),
-    )[0] ?? OPTION_NAMES.find((option) => name.length > 3 && option.includes(name));
+  const near = nearest(OPTION_NAMES, name) ?? OPTION_NAMES.find((option) => name.length > 3 && option.includes(name));
   return near === undefined ? '' : `; did you mean ${prefix}${near}?`;
+}
+
+/** The option, `config` included, that is a letter or two away. */
+export function nearestOption(name: string): string | undefined {
+  return nearest([...OPTION_NAMES, 'config'], name);
+}
+
+function nearest<N extends string>(names: readonly N[], name: string): N | undefined {
+  return names.filter((option) => distance(option, name) <= 2).sort((a, b) => distance(a, name) - distance(b, name))[0];
 }
 
 /** Levenshtein's edit distance. */

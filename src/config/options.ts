@@ -15,7 +15,9 @@ export function isList(name: OptionName): boolean {
 export type OptionName = keyof typeof OPTIONS;
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
 
+export const VARIABLE_PREFIX = 'TLS_SIDECAR_';
+
 /** The variable of an option: `--upstream-timeout` is TLS_SIDECAR_UPSTREAM_TIMEOUT. */
 export function variableOf(name: string): string {
-  return `TLS_SIDECAR_${name.replaceAll('-', '_').toUpperCase()}`;
+  return `${VARIABLE_PREFIX}${name.replaceAll('-', '_').toUpperCase()}`;
 }

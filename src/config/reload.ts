@@ -1,15 +1,23 @@
 // Which options a reload of the configuration changes at once, and which need a restart. It only compares.
 
 import { isDeepStrictEqual } from 'node:util';
-import { type Config, camel } from './config.ts';
+import { type Config, camel, type Loaded } from './config.ts';
 import { OPTION_NAMES, type OptionName } from './options.ts';
 
-const RELOADABLE: readonly OptionName[] = ['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri', 'access-log', 'log-level'];
+const RELOADABLE: readonly OptionName[] = [
+  ...(['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri'] as const),
+  ...(['drain-delay', 'drain-timeout', 'access-log', 'log-level'] as const),
+];
 
 /** What a reload leads to: from `after` what can change while running, the rest from `before`. */
-export function inForceOf(before: Config, after: Config): Config {
-  const taken = RELOADABLE.map(camel).map((key) => [key, after[key as keyof Config]]);
-  return { ...before, ...Object.fromEntries(taken) };
+export function inForceOf(before: Loaded, after: Loaded): Loaded {
+  const taken = RELOADABLE.map(camel).map((key) => [key, after.config[key as keyof Config]]);
+  const given = RELOADABLE.map((name) => [name, after.given[name]]);
+  return {
+    ...before,
+    config: { ...before.config, ...Object.fromEntries(taken) },
+    given: { ...before.given, ...Object.fromEntries(given) },
+  };
 }
 
 export type Changes = { readonly inForce: readonly OptionName[]; readonly needRestart: readonly OptionName[] };

@@ -7,9 +7,11 @@ export const BUNDLE_REASONS = {
   empty: 'The file is half-written: it is tried again.',
   changing: 'The directory changes faster than it can be read: it is tried again.',
   unreadable: 'The line says whose the file is, and who the sidecar is: set `defaultMode: 0444` or an `fsGroup`.',
-  no_certificate: 'No PEM certificate in it; DER, PKCS#12 and UTF-16 are named, with the command that converts them.',
+  no_certificate:
+    'No PEM certificate in it; what it is instead (a key, DER, PKCS#12 …) is named, with the command that converts it.',
   malformed_certificate: 'The certificate is cut off, or not what it says.',
-  no_key: 'No PEM key in it; DER, PKCS#12 and UTF-16 are named, with the command that converts them.',
+  no_key:
+    'No PEM key in it; what it is instead (a certificate, DER, PKCS#12 …) is named, with the command that converts it.',
   malformed_key: 'The key is cut off, or not what it says.',
   encrypted_key: 'Decrypt it: `openssl pkey -in FILE -out FILE`.',
   key_mismatch: 'Certificate and key are of two pairs: issue both together.',

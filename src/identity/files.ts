@@ -3,11 +3,12 @@
 // from the one directory that the link names, and the link is read again afterwards. It parses nothing.
 
 import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
 import { BundleError } from './bundle-error.ts';
 import { whyUnreadable } from './disk/access.ts';
-import { holdsKey } from './pem/text.ts';
+import { isForeign } from './pem/foreign.ts';
+import { certificateBlocks, holdsKey } from './pem/text.ts';
 
 /** `key` is not read where the certificate's file holds one; undefined where it must. */
 export type PairPaths = { readonly cert: string; readonly key: string | undefined };
@@ -55,7 +56,13 @@ function readFrom(certDir: string, keyDir: string, { cert, key }: PairPaths): Pa
   if (key === undefined && chain.length > 0)
     throw new BundleError('no_key', `${cert} holds no private key, and no --key is given for it`);
   if (key === undefined) return { cert: chain, key: chain, keyPath: cert, source: certDir };
-  return { cert: chain, key: readFile(join(keyDir, basename(key)), key), keyPath: key, source: certDir };
+  try {
+    return { cert: chain, key: readFile(join(keyDir, basename(key)), key), keyPath: key, source: certDir };
+  } catch (error) {
+    // A key store holds both: that there is no second file is not what is wrong.
+    if (isForeign(chain)) certificateBlocks(cert, chain);
+    throw error;
+  }
 }
 
 /** The target of `..data` where the directory is a Kubernetes volume, else where the directory really is. */
@@ -80,6 +87,11 @@ function real(path: string): string | undefined {
   }
 }
 
+/** Where a relative path leads. */
+function inFull(path: string): string {
+  return isAbsolute(path) ? '' : ` (in full: ${resolve(path)})`;
+}
+
 /** `named` is what messages call it. Throws a BundleError of `missing` or `unreadable`. */
 export function readFile(path: string, named: string): Buffer {
   try {
@@ -92,7 +104,7 @@ export function readFile(path: string, named: string): Buffer {
     if (error instanceof BundleError) throw error;
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new BundleError('missing', `${named} does not exist`, { cause: error });
+      throw new BundleError('missing', `${named} does not exist${inFull(named)}`, { cause: error });
     const why = code === 'EACCES' || code === 'EPERM' ? whyUnreadable(path) : '';
     throw new BundleError('unreadable', `${named} cannot be read (${code})${why}`, { cause: error });
   }

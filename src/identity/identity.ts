@@ -104,7 +104,9 @@ function takeAll(pairs: readonly Pair[], shared: SharedTls): { taken: boolean; p
       taken = pair.take(shared) || taken;
     } catch (error) {
       if (!(error instanceof BundleError)) throw error;
-      problems.push(`${error.message}${error.reason === 'missing' ? '; see --cert and --key' : ''}`);
+      problems.push(
+        `${error.message}${error.reason === 'missing' ? '; see --cert and --key' : ''}${pair.advice(error)}`,
+      );
     }
   }
   return { taken, problems };

@@ -5,10 +5,11 @@ import { createHash } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
 import { type Bundle, type BundleWarning, parseBundle } from './bundle.ts';
 import { BundleError, type BundleReason } from './bundle-error.ts';
-import { isValidAt } from './dates.ts';
+import { isValidAt, stepsToEnd } from './dates.ts';
 import { frozenMount } from './disk/mounts.ts';
 import { type PairFiles, type PairPaths, readPair } from './files.ts';
 import { failed, type LastReload, succeeded } from './last-reload.ts';
+import { makeOne } from './make-one.ts';
 import { type SharedTls, tlsOptions } from './tls-options.ts';
 
 export type Served = {
@@ -35,6 +36,8 @@ export interface PairObserver {
   restored(name: string): void;
   /** What is served is no longer within its dates, or is so now. */
   aged(served: Served): void;
+  /** A third of its life is left, a tenth, or a day less of the last week: see stepsToEnd(). */
+  nearsEnd(served: Served, leftMs: number): void;
   /** Whether the files hold something else than is served. */
   differs(name: string, differs: boolean): void;
 }
@@ -59,6 +62,8 @@ export class Pair implements PairState {
   #differs = false;
   /** Whether what is served was within its dates at the last look. */
   #valid = false;
+  /** Of those to the end of what is served, how many steps have been told. */
+  #steps = 0;
   #lastReload: LastReload | undefined;
 
   constructor(paths: PairPaths, now: () => Date, observer: PairObserver) {
@@ -102,11 +107,25 @@ export class Pair implements PairState {
   /** True when what is served has left its dates, or entered them, since the last call. */
   age(): boolean {
     if (this.#served === undefined) return false;
+    this.#tellOfEnd(this.#served);
     const valid = isValidAt(this.#served.bundle, this.#now());
     if (valid === this.#valid) return false;
     this.#valid = valid;
     this.#observer.aged(this.#served);
     return true;
+  }
+
+  #tellOfEnd(served: Served): void {
+    const now = this.#now();
+    const steps = stepsToEnd(served.bundle, now);
+    const leftMs = served.bundle.notAfter.getTime() - now.getTime();
+    if (steps > this.#steps && leftMs > 0) this.#observer.nearsEnd(served, leftMs);
+    this.#steps = steps;
+  }
+
+  /** What to do about an error of take(), if that is known. */
+  advice(error: BundleError): string {
+    return makeOne(error, this.#paths);
   }
 
   /** The same pair with other settings. */
@@ -129,6 +148,7 @@ export class Pair implements PairState {
     const previous = this.#served;
     this.#served = served;
     this.#digest = digest;
+    this.#steps = 0;
     this.#valid = isValidAt(served.bundle, served.since);
     if (previous === undefined) return this.#observer.opened(served);
     this.#lastReload = succeeded('changed', served.since);

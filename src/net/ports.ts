@@ -34,7 +34,8 @@ const WHY: Readonly<Record<string, string>> = {
 /** One line for an error of openPort(). */
 export function portProblem(flag: string, { host, port }: ListenAddress, error: unknown): string {
   const code = errorCode(error);
-  return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}`;
+  const advice = code === 'EADDRINUSE' ? `; take another port, as ${flag} :${port + 1}` : '';
+  return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}${advice}`;
 }
 
 /** Opens what `flag` asks for; a port that cannot be had is a ConfigError. */

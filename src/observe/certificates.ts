@@ -8,11 +8,16 @@ import type { WatchObserver } from '../identity/watch.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
+const HOUR_MS = 3_600_000;
+
 export function observeIdentity(log: Log, metrics: Metrics, now: () => Date): IdentityObserver {
   const tell = (served: Served): void => tellOfServed(served, log, metrics, now());
   return {
     waiting: (name, reason, detail) => log.warn({ name, reason, detail }, 'waiting for a certificate'),
-    opened: tell,
+    opened(served) {
+      metrics.certificate_last_reload_success_timestamp_seconds.set(now().getTime() / 1000);
+      tell(served);
+    },
     reloaded(served, previous) {
       metrics.certificate_reloads_total.inc({ result: 'success', reason: 'changed' });
       metrics.certificate_last_reload_success_timestamp_seconds.set(now().getTime() / 1000);
@@ -30,6 +35,13 @@ export function observeIdentity(log: Log, metrics: Metrics, now: () => Date): Id
     aged(served) {
       if (isValidAt(served.bundle, now())) log.info({ name: served.name }, 'the certificate is within its dates now');
       warnOfDates(served, log, now());
+    },
+    nearsEnd({ name, bundle }, leftMs) {
+      const { subject, notBefore, notAfter } = bundle;
+      const facts = { name, subject, notAfter, hoursLeft: Math.round(leftMs / HOUR_MS) };
+      // At a third most are renewed: later than that, one was not.
+      const late = leftMs * 10 <= notAfter.getTime() - notBefore.getTime();
+      log[late ? 'warn' : 'info'](facts, 'the certificate nears its end');
     },
     differs: (name, differs) => metrics.certificate_disk_differs.set({ name }, differs ? 1 : 0),
   };

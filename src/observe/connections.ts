@@ -3,8 +3,8 @@
 
 import type { Clock } from '../exchange.ts';
 import type { ListenerObserver } from '../listener/listener.ts';
-import type { ConnectionReason } from '../listener/reasons.ts';
-import { bounded, MAX_TEXT } from './bounded.ts';
+import { type ConnectionReason, HANDSHAKE_REASONS } from '../listener/reasons.ts';
+import { bounded, MAX_HOST, MAX_TEXT } from './bounded.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { createSampledLog } from './sampled-log.ts';
@@ -17,8 +17,25 @@ export function observeConnections(log: Log, metrics: Metrics, clock: Clock): Li
   const perClient = createSampledLog(clock, MOST_A_MINUTE);
   return {
     connected: (protocol) => metrics.connections_total.inc({ protocol }),
-    handshake: (version, resumed) => metrics.handshakes_total.inc({ version, resumed: String(resumed) }),
-    handshakeFailed: (reason) => metrics.handshake_failures_total.inc({ reason }),
+    handshake(version, resumed, startedMs) {
+      metrics.handshakes_total.inc({ version, resumed: String(resumed) });
+      metrics.handshake_duration_seconds.observe(0, (clock() - startedMs) / 1000);
+    },
+    handshakeFailed(reason, { peerAddress: peer, remoteAddress: client, serverName, code }) {
+      metrics.handshake_failures_total.inc({ reason });
+      // Of client certificates clientRefused() tells, with their subject.
+      if (!Object.hasOwn(HANDSHAKE_REASONS, reason)) return;
+      perClient(`handshake ${reason}`, (times) => {
+        const facts = {
+          peer,
+          client,
+          sni: bounded(serverName, MAX_HOST),
+          alert: alertOf(code),
+          detail: code || undefined,
+        };
+        log.warn({ reason, ...facts, times }, 'TLS handshake failed');
+      });
+    },
     left: () => metrics.connections_total.inc({ protocol: 'none' }),
     refused(reason: ConnectionReason, peer) {
       metrics.connections_rejected_total.inc({ reason });
@@ -38,4 +55,9 @@ export function observeConnections(log: Log, metrics: Metrics, clock: Clock): Li
       });
     },
   };
+}
+
+/** The client's alert as RFC 8446 section 6 names it; in OpenSSL's code, as ERR_SSL_TLSV1_ALERT_UNKNOWN_CA, it comes last. */
+function alertOf(code: string): string | undefined {
+  return /_ALERT_([A-Z_]+)$/.exec(code)?.[1]?.toLowerCase();
 }

@@ -1,5 +1,6 @@
 // Exchanges in log and metrics, and defects of ours, whether or not a request was in flight.
 
+import type { Rejection } from '../errors.ts';
 import type { Clock, Exchange } from '../exchange.ts';
 import type { Observer } from '../pipeline/pipeline.ts';
 import { accessLine } from './access-line.ts';
@@ -14,9 +15,21 @@ export type ExchangeObservation = {
   readonly clock: Clock;
   /** What becomes of requests without TLS. */
   readonly plaintext: 'reject' | 'redirect' | 'forward';
+  /** The app could not be connected to. */
+  readonly appRefused?: () => void;
 };
 
-export function observeExchanges({ log, metrics, settings, clock, plaintext }: ExchangeObservation): Observer {
+/** Reasons that tell of the app as a whole, not of one exchange with it. */
+const APP_REFUSED: readonly string[] = ['upstream_refused', 'upstream_connect_timeout', 'upstream_unresolved'];
+
+export function observeExchanges({
+  log,
+  metrics,
+  settings,
+  clock,
+  plaintext,
+  appRefused,
+}: ExchangeObservation): Observer {
   return {
     started: () => metrics.exchangeStarted(),
     finished(exchange) {
@@ -28,16 +41,23 @@ export function observeExchanges({ log, metrics, settings, clock, plaintext }: E
       const { reason } = rejection ?? {};
       if (reason === 'client_not_allowed' || reason === 'client_certificate_missing')
         metrics.client_certificates_rejected_total.inc({ reason });
+      if (reason !== undefined && APP_REFUSED.includes(reason)) appRefused?.();
       const { accessLog } = settings;
       if (accessLog === 'off') return;
-      const failed = rejection !== undefined || status >= 500;
-      if (failed || accessLog === 'all') log.info(accessLine(exchange, durationMs), 'request');
+      if (rejection !== undefined && isFailure(rejection)) log.warn(accessLine(exchange, durationMs), 'request');
+      else if (accessLog === 'all' || rejection !== undefined || status >= 500)
+        log.info(accessLine(exchange, durationMs), 'request');
     },
     internalError(exchange, error) {
       metrics.internal_errors_total.inc();
       log.error({ err: error, requestId: exchange?.requestId }, 'internal error');
     },
   };
+}
+
+/** What we answered, or cut. A client that leaves, or that is sent on to https, is no failure. */
+function isFailure({ reason, status }: Rejection): boolean {
+  return status >= 400 && reason !== 'client_gone';
 }
 
 function plaintextAction(mode: ExchangeObservation['plaintext'], { rejection }: Exchange): string {

@@ -3,6 +3,7 @@
 
 import { type Logger, pino, destination as pinoDestination, stdSerializers } from 'pino';
 import { bounded } from './bounded.ts';
+import { formatOptions, type LogFormat } from './log-format.ts';
 
 export type Log = Logger;
 
@@ -14,14 +15,21 @@ export type LogOutput = {
 
 const BUFFER_BYTES = 4096;
 const MAX_WAITING_BYTES = 8 << 20;
-const FLUSH_MS = 500;
+/** What a SIGKILL may cost. */
+const FLUSH_MS = 100;
 /** How long the end waits for somebody to read the log. */
 const END_LIMIT_MS = 1000;
 /** Of the message and of the stack of an error, which may quote what a client sent. */
 const MAX_ERROR_TEXT = 4096;
 
-/** `onDropped` is called for every line that was lost because stdout is not read. */
-export function createLog(level: string, onDropped: () => void): LogOutput {
+export type LogOptions = {
+  readonly level: string;
+  readonly format: LogFormat;
+  /** Called for every line that was lost because stdout is not read. */
+  readonly onDropped: () => void;
+};
+
+export function createLog({ level, format, onDropped }: LogOptions): LogOutput {
   const stream = pinoDestination({
     fd: 1,
     sync: false,
@@ -35,7 +43,7 @@ export function createLog(level: string, onDropped: () => void): LogOutput {
   let ended = false;
   // A write after the end would throw.
   const write = (line: string): void => void (ended || stream.write(line));
-  const log = pino({ level, base: null, serializers: { err: boundedError } }, { write });
+  const log = pino({ level, ...formatOptions(format), serializers: { err: boundedError } }, { write });
   return {
     log,
     async end() {

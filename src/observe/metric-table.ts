@@ -26,7 +26,7 @@ export const PREFIX = 'tls_sidecar_';
 export const PROTOCOLS: readonly Protocol[] = ['http/1.1', 'http/1.0', 'h2'];
 /** Upper bounds of every histogram. */
 export const SECONDS: readonly number[] = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60,
 ];
 
 function counter<const L extends string = never>(help: string, ...labels: L[]): CounterRow<L> {
@@ -70,6 +70,7 @@ export const METRICS = {
     'version',
     'resumed',
   ),
+  handshake_duration_seconds: histogram('Time from the accepted connection to the end of its TLS handshake.'),
   handshake_failures_total: counter('TLS handshakes that failed, by reason.', 'reason'),
   received_bytes_total: counter('Bytes of request bodies that came from clients.'),
   sent_bytes_total: counter('Bytes of answer bodies that went to clients.'),
@@ -85,13 +86,19 @@ export const METRICS = {
     'result',
     'reason',
   ),
-  certificate_last_reload_success_timestamp_seconds: gauge('When a certificate was last taken.'),
+  certificate_last_reload_success_timestamp_seconds: gauge(
+    'When a certificate was last taken: at the start, or by a reload.',
+  ),
   certificate_disk_differs: gauge('1 while the files hold something else than is served.', 'name'),
   certificate_watch_rearmed_total: counter(
     'How often the watch of the certificate directories was set up anew, because it failed or they were replaced.',
     'reason',
   ),
   log_lines_dropped_total: counter('Log lines that were lost because stdout was not read.'),
+  app_up: gauge(
+    '1 unless the last probe or request found that the app accepts no connections; then asked every second.',
+  ),
+  ready: gauge('1 while the sidecar serves, does not drain, and app_up is 1.'),
   draining: gauge('1 while the sidecar drains.'),
   build_info: gauge('Always 1; the labels say what runs.', 'version', 'node', 'openssl'),
 };

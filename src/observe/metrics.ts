@@ -14,6 +14,7 @@ import {
   SECONDS,
 } from './metric-table.ts';
 import { RequestCounts } from './request-counts.ts';
+import { setZeros } from './zeros.ts';
 
 /** Of open connections. */
 const STATES = ['handshake', 'http/1.1', 'h2'];
@@ -27,6 +28,9 @@ type Families = { readonly [N in MetricName]: Made<(typeof METRICS)[N]> };
 /** Of metrics that are computed at every scrape. */
 type Collectors = { readonly [N in MetricName]?: (metric: Families[N]) => void };
 
+/** For the gauges `app_up` and `ready`. */
+export type Readiness = { readonly appUp: boolean; readonly ready: boolean };
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export function createMetrics(build: BuildInfo) {
@@ -36,13 +40,17 @@ export function createMetrics(build: BuildInfo) {
 
   const requests = new RequestCounts();
   let countConnections: (protocol: string) => number = () => 0;
+  let readiness = (): Readiness => ({ appUp: false, ready: false });
   const families = makeFamilies(registry, {
     ...collectorsOf(requests),
     connections_active(metric) {
       for (const protocol of STATES) metric.set({ protocol }, countConnections(protocol));
     },
+    app_up: (metric) => metric.set(readiness().appUp ? 1 : 0),
+    ready: (metric) => metric.set(readiness().ready ? 1 : 0),
   });
   families.build_info.set({ ...build }, 1);
+  setZeros(families);
 
   return {
     ...families,
@@ -51,6 +59,10 @@ export function createMetrics(build: BuildInfo) {
     /** `count` is asked at every scrape. */
     countConnectionsWith(count: (protocol: string) => number): void {
       countConnections = count;
+    },
+    /** `ask` is called at every scrape. */
+    tellReadinessWith(ask: () => Readiness): void {
+      readiness = ask;
     },
     /** For /status: what is going on now. */
     activity: () => ({

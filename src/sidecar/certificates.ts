@@ -14,8 +14,8 @@ import { type Clients, openClients } from './clients.ts';
 export interface Certificates {
   readonly identity: Identity;
   readonly clients: Clients;
-  /** Looks at all files now. */
-  reload(): void;
+  /** Looks at all files now. False: they hold what is in force. */
+  reload(): boolean;
   /** Called whenever clients are verified by another CA from now on. */
   onClientCaChanged(listener: () => void): void;
   close(): Promise<void>;
@@ -36,8 +36,10 @@ export function openCertificates(config: Config, { log, metrics, now }: Certific
   });
   shared.publishTo(identity.rebuild);
   let clientCaChanged = (): void => {};
-  const reloadTrust = (): void => {
-    if (shared.reload()) clientCaChanged();
+  const reloadTrust = (): boolean => {
+    const taken = shared.reload();
+    if (taken) clientCaChanged();
+    return taken;
   };
   const watch = watchFiles({
     paths: [...config.cert, ...config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
@@ -51,8 +53,8 @@ export function openCertificates(config: Config, { log, metrics, now }: Certific
     identity,
     clients,
     reload() {
-      identity.reload();
-      reloadTrust();
+      const taken = [identity.reload(), reloadTrust()].includes(true);
+      return taken || identity.pairs.some(({ differs }) => differs) || shared.clientCa?.differs === true;
     },
     onClientCaChanged(listener) {
       clientCaChanged = listener;

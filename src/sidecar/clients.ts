@@ -5,8 +5,8 @@ import { type Admission, createAdmission } from '../clients/allow.ts';
 import { identify, subjectOf } from '../clients/certificate.ts';
 import { openShared, type Shared, type TrustObserver } from '../clients/shared.ts';
 import { TICKET_KEYS_MS } from '../clients/tickets.ts';
+import { allowRulesOf, clientAuthOf } from '../config/client-rules.ts';
 import type { Config } from '../config/config.ts';
-import { allowRulesOf, clientAuthOf } from '../config/config.ts';
 import type { ClientCertificates } from '../listener/accept/client-certificates.ts';
 import type { Log } from '../observe/log.ts';
 

@@ -1,6 +1,7 @@
 // The path of an exchange, made from the configuration: the listener hands it to the pipeline, that to the forwarder. It
 // decides nothing itself.
 
+import type { WatchedApp } from '../admin/health.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../exchange.ts';
 import { upstreamName } from '../forward/upstream.ts';
@@ -34,16 +35,17 @@ export type PathOptions = {
   readonly certificates: Certificates;
   readonly clock: Clock;
   readonly now: () => Date;
+  readonly health: WatchedApp;
 };
 
 /** The listener does not listen yet. */
 export async function makePath(config: Config, options: PathOptions): Promise<Path> {
-  const { log, metrics, settings, certificates, clock, now } = options;
+  const { log, metrics, settings, certificates, clock, now, health } = options;
   const { identity, clients } = certificates;
   const { upstream, plaintext } = config;
   const capacity = planCapacity(config);
   const deadlines = new Deadlines(clock);
-  const observer = observeExchanges({ log, metrics, settings, clock, plaintext });
+  const observer = observeExchanges({ log, metrics, settings, clock, plaintext, appRefused: health.refused });
   const crashed = (error: unknown): void => observer.internalError(undefined, error);
   const maxConnections = capacity.upstreamConnections;
   const shareRefused = (): void => metrics.client_share_refused_total.inc();

@@ -1,12 +1,13 @@
 // The composition root: makes the parts in the order of the picture, starts them and stops them. It decides nothing itself.
 
-import type { Config } from '../config/config.ts';
+import type { Loaded } from '../config/config.ts';
 import { drain } from '../lifecycle/drain.ts';
 import { openOrExplain } from '../net/ports.ts';
 import { certificateFacts } from '../observe/certificates.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { openCertificates } from './certificates.ts';
+import { watchConfiguration } from './configuration.ts';
 import { createOperation } from './operation.ts';
 import { makePath } from './path.ts';
 import { servedFacts } from './served.ts';
@@ -24,7 +25,7 @@ export type Runtime = {
   readonly metrics: Metrics;
   readonly version: string;
   /** Reads the configuration again; throws a ConfigError. */
-  readonly reread: () => Config;
+  readonly reread: () => Loaded;
 };
 
 /**
@@ -32,18 +33,22 @@ export type Runtime = {
  * while it waited for a certificate.
  */
 export async function startSidecar(
-  config: Config,
+  loaded: Loaded,
   { output: { log }, metrics, version, reread }: Runtime,
   stopping: AbortSignal,
 ): Promise<Sidecar | undefined> {
+  const { config } = loaded;
   const clock = (): number => performance.now();
   const now = (): Date => new Date();
   const certificates = openCertificates(config, { log, metrics, now });
   const { identity, clients } = certificates;
-  const settings = createSettings({ config, reread, clients, log });
-  const { lifecycle, health, admin } = createOperation(config, { log, metrics, version, clock, now, certificates });
+  const settings = createSettings({ loaded, reread, clients, log });
+  const { lifecycle, health, admin } = createOperation(config, {
+    ...{ log, metrics, version, clock, now, certificates, settings },
+  });
   const stopped = (cut: number): void => {
     admin.close();
+    health.close();
     lifecycle.advance('stopped');
     log.info({ cut }, 'stopped');
   };
@@ -61,24 +66,27 @@ export async function startSidecar(
     certificates,
     clock,
     now,
+    health,
   });
   const listen = await openOrExplain('--listen', config.listen, listener.open);
   lifecycle.advance('ready');
   const served = servedFacts(config, capacity, identity.pairs.map(certificateFacts));
   log.info({ listen, admin: adminAddress, ...served, version, node: process.version }, 'serving');
+  const watch = watchConfiguration(settings, log);
 
   return {
     reload() {
       if (lifecycle.state !== 'ready') return;
-      certificates.reload();
-      settings.reload();
+      const certificatesChanged = certificates.reload();
+      const settingsChanged = settings.reload();
+      if (!certificatesChanged && !settingsChanged) log.info('nothing to reload: nothing has changed');
     },
     async stop() {
-      const { drainDelay: delayMs, drainTimeout: timeoutMs } = config;
+      const { drainDelay: delayMs, drainTimeout: timeoutMs } = settings.inForce.config;
       const { acceptsNow: appAccepts } = health;
       if (!(await drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish: listener.drain }))) return;
       const cut = stop();
-      await certificates.close();
+      await Promise.all([certificates.close(), watch.close()]);
       stopped(cut);
     },
   };

@@ -87,7 +87,7 @@ function friendly(line: LogLine | undefined, appPort: number): string | undefine
   if (line.msg === 'serving') return banner(portOf(line.listen), portOf(line.admin), appPort);
   if (line.msg === 'request') return requestLine(line);
   const mend = line.wanted === undefined ? '' : `; use ${String(line.wanted)}`;
-  return typeof line.level === 'number' && line.level >= 40 ? `  ! ${String(line.msg)}${mend}` : undefined;
+  return ['warn', 'error', 'fatal'].includes(String(line.level)) ? `  ! ${String(line.msg)}${mend}` : undefined;
 }
 
 function banner(port: number, admin: number, appPort: number): string {

@@ -114,7 +114,7 @@ async function assertRefused(sidecar: Sidecar, stage: Stage, broken: Pick<Broken
   const line = await sidecar.waitForLog(({ msg }) => notReloaded.test(String(msg)), 12_000);
   assert.equal(line.reason, broken.reason);
   assert.match(String(line.detail), broken.says);
-  assert.equal(line.level, 50);
+  assert.equal(line.level, 'error');
   const metrics = await readMetrics(sidecar);
   assert.equal(metrics.sum('certificate_disk_differs', { name: stage.volume.path('tls.crt') }), 1);
   assert.equal(metrics.sum('certificate_reloads_total', { result: 'failed', reason: broken.reason }), 1);
@@ -242,7 +242,7 @@ test('an expired pair that is all there is at start is served, shouted about, an
   const sidecar = await stage.start({ upstream: port });
   assert.equal(await serialServed(sidecar), expired.serial);
   const line = await sidecar.waitForLog('the certificate that is served is outside its dates');
-  assert.equal(line.level, 50);
+  assert.equal(line.level, 'error');
   const next = await stage.issue();
   await stage.volume.write(stage.files(next));
   await eventually(async () => (await serialServed(sidecar)) === next.serial, { what: 'the new serial' });

@@ -30,7 +30,6 @@ const cases: readonly Case[] = [
   ['a CA that is not there', undefined, [], 1, [/^failed .*--client-ca: .*ca\.pem does not exist/m]],
   ['an empty file', '', [], 1, [/^failed .*--client-ca: .*ca\.pem is empty/m]],
   ['a certificate that is no CA', leaf.cert, [], 1, [/^failed .*\(CN=web\) is not of a CA/m]],
-  ['nobody asked', 'nonsense', ['--client-auth', 'off'], 0, [/^(?!.*client-ca)/s]],
 ];
 
 describe('check tells of', { concurrency: 2 }, () => {

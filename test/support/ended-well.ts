@@ -37,5 +37,5 @@ export async function endsWell(sidecar: Sidecar, expected: ExpectedEnd = {}): Pr
 
 function isDefect({ level, msg, reason }: LogLine): boolean {
   if (msg === 'internal error' || reason === 'internal_error' || /uncaught/i.test(`${msg}`)) return true;
-  return typeof level === 'number' && level >= 50 && !operatorsErrors.includes(msg);
+  return (level === 'error' || level === 'fatal') && !operatorsErrors.includes(msg);
 }

@@ -6,6 +6,7 @@ import type { Config } from '../../config/config.ts';
 import { type Bundle, kindOf, parseBundle } from '../../identity/bundle.ts';
 import { BundleError } from '../../identity/bundle-error.ts';
 import { type PairPaths, pairPaths, readPair } from '../../identity/files.ts';
+import { makeOne } from '../../identity/make-one.ts';
 import { shownByName } from '../../identity/sni/choice.ts';
 import { namesOf } from '../../identity/sni/names.ts';
 import { tlsOptions } from '../../identity/tls-options.ts';
@@ -47,7 +48,8 @@ function checkPair(
     return { bundle, findings: [...facts, ...attention, ...mounts] };
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
-    const text = waits ? `${error.message}; --wait-for-cert waits for a pair that can be served` : error.message;
+    const advice = waits ? '; --wait-for-cert waits for a pair that can be served' : makeOne(error, paths);
+    const text = `${error.message}${advice}`;
     return { bundle: undefined, findings: [{ level: waits ? 'warning' : 'failed', text }, ...checkMount(paths.cert)] };
   }
 }

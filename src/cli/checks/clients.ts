@@ -2,7 +2,8 @@
 
 import { isRestricted } from '../../clients/allow.ts';
 import { readTrust } from '../../clients/trust.ts';
-import { allowRulesOf, type Config, clientAuthOf } from '../../config/config.ts';
+import { allowRulesOf, clientAuthOf } from '../../config/client-rules.ts';
+import type { Config } from '../../config/config.ts';
 import { BundleError } from '../../identity/bundle-error.ts';
 import { isValidAt } from '../../identity/dates.ts';
 import type { Finding } from './finding.ts';

@@ -5,6 +5,8 @@ import type { Config } from '../../config/config.ts';
 export type Finding = {
   readonly level: 'ok' | 'warning' | 'failed';
   readonly text: string;
+  /** The process id of a sidecar that runs already, on a port of this configuration. */
+  readonly running?: number;
 };
 
 /** Throws only for a defect of ours; serves nothing and changes nothing. */

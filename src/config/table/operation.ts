@@ -35,8 +35,15 @@ export const OPERATION_OPTIONS = {
   'log-level': option({
     group: 'Observing',
     default: 'info',
-    takes: 'LEVEL',
+    takes: 'trace|debug|info|warn|error|fatal|silent',
     parse: parseWord('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     help: 'Minimum log level; for people, pipe into pino-pretty.',
+  }),
+  'log-format': option({
+    group: 'Observing',
+    default: 'json',
+    takes: 'json|gcp|ecs',
+    parse: parseWord('json', 'gcp', 'ecs'),
+    help: 'How lines name time, level and message: as pino, as Google Cloud Logging reads them, or as Elastic Common Schema.',
   }),
 };

@@ -20,9 +20,18 @@ export type Accepted = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 
   readonly protocol: 'h2' | 'http/1.1';
 };
 
+/** Whose handshake failed, and what OpenSSL says of it: its error code, or ''. The name is untrusted text. */
+export type HandshakeFailure = {
+  readonly peerAddress: string;
+  readonly remoteAddress: string;
+  readonly serverName: string;
+  readonly code: string;
+};
+
 export interface HandshakeObserver {
-  handshake(version: string, resumed: boolean): void;
-  handshakeFailed(reason: HandshakeReason | Reason): void;
+  /** `startedMs`: when its connection was accepted. */
+  handshake(version: string, resumed: boolean, startedMs: number): void;
+  handshakeFailed(reason: HandshakeReason | Reason, failure: HandshakeFailure): void;
   /** Left before it sent a byte: a TCP probe. */
   left(): void;
   /** Closed without an answer or an alert. */
@@ -83,7 +92,7 @@ export class Handshakes implements PendingEvents {
     }
     pending.settle();
     if (speaks === 'http') return this.#handOver(pending, socket, undefined, undefined);
-    this.#options.observer.handshakeFailed('not_tls');
+    this.#report('not_tls', pending);
     socket.destroy();
   }
 
@@ -91,13 +100,13 @@ export class Handshakes implements PendingEvents {
     this.#options.observer.refused(reason, peerAddress);
   }
 
-  left(begun: boolean): void {
-    if (begun) this.#options.observer.handshakeFailed('client_left');
+  left(begun: boolean, pending: PendingConnection): void {
+    if (begun) this.#report('client_left', pending);
     else this.#options.observer.left();
   }
 
-  cut(_pending: PendingConnection, reason: CutReason): void {
-    this.#options.observer.handshakeFailed(reason);
+  cut(pending: PendingConnection, reason: CutReason): void {
+    this.#report(reason, pending);
   }
 
   crashed(error: unknown): void {
@@ -127,20 +136,24 @@ export class Handshakes implements PendingEvents {
       observer.clientRefused(presented.refusal, pending.remoteAddress);
       // Fail closed: nothing reads this connection as HTTP.
       if (clientCertificates?.required !== false) {
-        observer.handshakeFailed(presented.refusal.reason);
+        this.#report(presented.refusal.reason, pending);
         return void socket.on('error', ignoreError).destroy();
       }
     }
     const facts = tlsFacts(socket, presented?.client);
-    observer.handshake(facts.version, facts.resumed);
+    observer.handshake(facts.version, facts.resumed, pending.deadlineMs - this.#options.handshakeTimeoutMs);
     this.#handOver(pending, socket, facts, presented?.client);
   }
 
-  #failed(error: Error, socket: TLSSocket, { remoteAddress }: PendingConnection): void {
-    const { observer } = this.#options;
+  #failed(error: Error, socket: TLSSocket, pending: PendingConnection): void {
     const refusal = this.#certificates?.failed(error, socket);
-    if (refusal !== undefined) observer.clientRefused(refusal, remoteAddress);
-    observer.handshakeFailed(refusal?.reason ?? failureOf(error));
+    if (refusal !== undefined) this.#options.observer.clientRefused(refusal, pending.remoteAddress);
+    this.#report(refusal?.reason ?? failureOf(error), pending, errorCode(error));
+  }
+
+  #report(reason: HandshakeReason | Reason, pending: PendingConnection, code = ''): void {
+    const { peerAddress, remoteAddress, serverName } = pending;
+    this.#options.observer.handshakeFailed(reason, { peerAddress, remoteAddress, serverName, code });
   }
 
   #handOver(

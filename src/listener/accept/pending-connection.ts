@@ -20,12 +20,12 @@ export type FirstBytes = 'tls' | 'http' | 'other';
 export interface PendingEvents {
   /**
    * The first bytes tell what it speaks; they have been put back, and the socket is paused. `serverName` is '' where none
-   * was asked for, or none is needed. Whoever takes it reports the rest: see settle().
+   * was asked for, or where none is needed and the first bytes do not tell it. Whoever takes it reports the rest: see settle().
    */
   ready(pending: PendingConnection, speaks: FirstBytes, serverName: string): void;
   refused(pending: PendingConnection, reason: RefusedReason): void;
   /** The client left: after some of its first bytes, or without any, as a TCP probe does. */
-  left(begun: boolean): void;
+  left(begun: boolean, pending: PendingConnection): void;
   /** We ended it: the deadline has passed, or the client CA has changed during the handshake. */
   cut(pending: PendingConnection, reason: CutReason): void;
   /** A defect of ours; the connection is closed. */
@@ -54,6 +54,8 @@ export class PendingConnection implements OpenConnection {
   readonly peerAddress: string;
   /** The client: the source in the balancer's header, else the TCP peer. */
   remoteAddress: string;
+  /** The name that the client asks for, as far as the first bytes tell: for the log. */
+  serverName = '';
   readonly #options: PendingOptions;
   #state: 'reading' | 'handshake' | 'settled' = 'reading';
   #headerOwed: boolean;
@@ -146,8 +148,10 @@ export class PendingConnection implements OpenConnection {
     if (stray === true) return this.#refuse('unexpected_proxy_header');
     if (stray === undefined) return;
     const speaks = firstBytes(rest[0] as number);
-    const serverName = speaks === 'tls' && this.#options.needsServerName() ? serverNameOf(rest) : '';
-    if (serverName !== undefined) this.#ready(speaks, serverName, rest);
+    const serverName = speaks === 'tls' ? serverNameOf(rest) : '';
+    if (serverName === undefined && this.#options.needsServerName()) return;
+    this.serverName = serverName ?? '';
+    this.#ready(speaks, this.serverName, rest);
   }
 
   #ready(speaks: FirstBytes, serverName: string, rest: Buffer): void {
@@ -180,7 +184,7 @@ export class PendingConnection implements OpenConnection {
     const begun = this.#unread.length > 0;
     if (begun && this.#headerOwed) return this.#refuse('bad_proxy_header');
     this.settle();
-    this.#options.events.left(begun);
+    this.#options.events.left(begun, this);
   }
 }
 

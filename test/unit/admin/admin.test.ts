@@ -22,6 +22,7 @@ const about = {
   upstream: 'localhost:80',
   pairs: [],
   trust: { clientCa: undefined },
+  configuration: () => ({}),
 };
 
 async function openAdmin(t: TestContext, options: Partial<AdminOptions> = {}): Promise<number> {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { createAppHealth } from '../../../src/admin/health.ts';
 import type { UpstreamAddress } from '../../../src/net/addresses.ts';
+import { eventually } from '../../support/poll.ts';
 
 const TIMEOUT_MS = 2000;
 
@@ -84,5 +85,34 @@ describe('the health of the app', () => {
     assert.equal(await health.accepts(), true);
     assert.equal(await health.acceptsNow(), false);
     assert.equal(await health.accepts(), false);
+  });
+
+  test('is told when it changes, and asked anew by itself while the app is down', async (t) => {
+    const { server, port } = await openApp(t);
+    const told: string[] = [];
+    const observer = { down: () => void told.push('down'), up: () => void told.push('up') };
+    const health = createAppHealth({ kind: 'tcp', host: '127.0.0.1', port }, TIMEOUT_MS, () => 0, observer);
+    t.after(() => health.close());
+    assert.equal(await health.acceptsNow(), true);
+    assert.deepEqual(told, []);
+    await close(server);
+    health.refused();
+    health.refused();
+    assert.equal(await health.acceptsNow(), false);
+    assert.deepEqual(told, ['down']);
+    server.listen(port, '127.0.0.1');
+    await eventually(() => told.length === 2, { what: 'the return of the app' });
+    assert.deepEqual(told, ['down', 'up']);
+  });
+
+  test('is told at first only if the app is down', async (t) => {
+    const { server, port } = await openApp(t);
+    await close(server);
+    const told: string[] = [];
+    const observer = { down: () => void told.push('down'), up: () => void told.push('up') };
+    const health = createAppHealth({ kind: 'tcp', host: '127.0.0.1', port }, TIMEOUT_MS, () => 0, observer);
+    t.after(() => health.close());
+    assert.equal(await health.accepts(), false);
+    assert.deepEqual(told, ['down']);
   });
 });

@@ -69,9 +69,10 @@ describe('a mistake', () => {
     assert.equal(stderr, 'tls-sidecar: --config: cannot read /flag (ENOENT)\n');
   });
 
-  test('an empty variable names no file, as with every other option', async (t) => {
+  test('an empty variable is a mistake, as with every other option', async (t) => {
     const { stderr } = await runQuietly(t, ['--nonsense'], { TLS_SIDECAR_CONFIG: '' });
-    assert.equal(stderr, 'tls-sidecar: unknown option --nonsense\n');
+    const told = '--config has an empty value in TLS_SIDECAR_CONFIG; give it one, or leave the option out';
+    assert.equal(stderr, `tls-sidecar: unknown option --nonsense\ntls-sidecar: ${told}\n`);
   });
 });
 

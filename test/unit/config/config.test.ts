@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { type Config, type Environment, type Flags, loadConfig } from '../../../src/config/config.ts';
+import { describeGiven } from '../../../src/config/given.ts';
 import { isList, OPTION_NAMES, OPTIONS, variableOf } from '../../../src/config/options.ts';
 import { ConfigError } from '../../../src/errors.ts';
 
@@ -16,6 +17,10 @@ function configFile(content: string): string {
   const path = join(dir, `${++files}.yaml`);
   writeFileSync(path, content);
   return path;
+}
+
+function configOf(...given: Parameters<typeof loadConfig>): Config {
+  return loadConfig(...given).config;
 }
 
 function problemsOf(flags: Flags, env: Environment = {}, file?: string, problems: string[] = []): readonly string[] {
@@ -30,7 +35,7 @@ function problemsOf(flags: Flags, env: Environment = {}, file?: string, problems
 
 describe('without flags, environment and file', () => {
   test('every option has its default', () => {
-    const config = loadConfig({}, {}, undefined);
+    const config = configOf({}, {}, undefined);
     assert.deepEqual(config, {
       cert: ['certs/tls.crt'],
       key: ['certs/tls.key'],
@@ -68,11 +73,12 @@ describe('without flags, environment and file', () => {
       admin: { host: undefined, port: 9901 },
       accessLog: 'all',
       logLevel: 'info',
+      logFormat: 'json',
     } satisfies Config);
   });
 
   test('the configuration cannot be changed', () => {
-    assert.ok(Object.isFrozen(loadConfig({}, {}, undefined)));
+    assert.ok(Object.isFrozen(configOf({}, {}, undefined)));
   });
 });
 
@@ -112,19 +118,17 @@ describe('precedence', () => {
     ['the environment wins over the file', {}, env, file, 2000],
     ['the environment wins over the default', {}, env, undefined, 2000],
     ['the file wins over the default', {}, {}, file, 3000],
-    ['an empty variable leaves the file', {}, { TLS_SIDECAR_IDLE_TIMEOUT: '' }, file, 3000],
-    ['an empty variable leaves the default', {}, { TLS_SIDECAR_IDLE_TIMEOUT: '' }, undefined, 75_000],
     ['an undefined variable leaves the default', {}, { TLS_SIDECAR_IDLE_TIMEOUT: undefined }, undefined, 75_000],
     ['a variable without the prefix is nobody', {}, { IDLE_TIMEOUT: '9s' }, undefined, 75_000],
     ['a variable in lower case is nobody', {}, { tls_sidecar_idle_timeout: '9s' }, undefined, 75_000],
   ];
   for (const [what, ...row] of rows) {
     const [given, variables, path, ms] = row;
-    test(what, () => assert.equal(loadConfig(given, variables, path).idleTimeout, ms));
+    test(what, () => assert.equal(configOf(given, variables, path).idleTimeout, ms));
   }
 
   test('holds for every option on its own', () => {
-    const mixed = loadConfig({ listen: ':1' }, { TLS_SIDECAR_ADMIN: ':2', TLS_SIDECAR_LISTEN: ':9' }, file);
+    const mixed = configOf({ listen: ':1' }, { TLS_SIDECAR_ADMIN: ':2', TLS_SIDECAR_LISTEN: ':9' }, file);
     assert.deepEqual([mixed.listen.port, mixed.admin, mixed.idleTimeout], [1, { host: undefined, port: 2 }, 3000]);
   });
 
@@ -134,23 +138,102 @@ describe('precedence', () => {
   });
 });
 
+const ofServices = {
+  TLS_SIDECAR_PORT: 'tcp://10.0.0.1:443',
+  TLS_SIDECAR_PORT_443_TCP: 'tcp://10.0.0.1:443',
+  TLS_SIDECAR_PORT_443_TCP_PROTO: 'tcp',
+  TLS_SIDECAR_PORT_443_TCP_PORT: '443',
+  TLS_SIDECAR_PORT_443_TCP_ADDR: '10.0.0.1',
+  TLS_SIDECAR_SERVICE_HOST: '10.0.0.1',
+  TLS_SIDECAR_SERVICE_PORT: '443',
+  TLS_SIDECAR_SERVICE_PORT_HTTPS: '443',
+  TLS_SIDECAR_ADMIN_SERVICE_HOST: '10.0.0.2',
+  TLS_SIDECAR_UPSTREAM_PORT: 'tcp://10.0.0.3:80',
+};
+
 describe('variables with the prefix that name no option', () => {
   test('are ignored, as those of a Service called tls-sidecar', () => {
     const env = {
-      TLS_SIDECAR_PORT: 'tcp://10.0.0.1:443',
-      TLS_SIDECAR_PORT_443_TCP: 'tcp://10.0.0.1:443',
-      TLS_SIDECAR_PORT_443_TCP_PROTO: 'tcp',
-      TLS_SIDECAR_PORT_443_TCP_PORT: '443',
-      TLS_SIDECAR_PORT_443_TCP_ADDR: '10.0.0.1',
-      TLS_SIDECAR_SERVICE_HOST: '10.0.0.1',
-      TLS_SIDECAR_SERVICE_PORT: '443',
-      TLS_SIDECAR_SERVICE_PORT_HTTPS: '443',
-      TLS_SIDECAR_ADMIN_SERVICE_HOST: '10.0.0.2',
-      TLS_SIDECAR_UPSTREAM_PORT: 'tcp://10.0.0.3:80',
+      ...ofServices,
       TLS_SIDECAR_: 'x',
       TLS_SIDECAR_NO_SUCH_OPTION: 'x',
     };
-    assert.deepEqual(loadConfig({}, env, undefined), loadConfig({}, {}, undefined));
+    assert.deepEqual(configOf({}, env, undefined), configOf({}, {}, undefined));
+  });
+});
+
+describe('what is probably not meant', () => {
+  const warningsOf = (env: Environment, flags: Flags = {}) => loadConfig(flags, env, undefined).warnings;
+
+  for (const [name, meant] of [
+    ['TLS_SIDECAR_UPSTRAEM', 'TLS_SIDECAR_UPSTREAM'],
+    ['TLS_SIDECAR_LISTN', 'TLS_SIDECAR_LISTEN'],
+    ['TLS_SIDECAR_CERTS', 'TLS_SIDECAR_CERT'],
+    ['TLS_SIDECAR_UPSTREAM_TIME_OUT', 'TLS_SIDECAR_UPSTREAM_TIMEOUT'],
+    ['TLS_SIDECAR_CONFG', 'TLS_SIDECAR_CONFIG'],
+    ['TLS_SIDECAR_HTTP', 'TLS_SIDECAR_HTTP2'],
+    ['TLS_SIDECAR_PORT', 'TLS_SIDECAR_LISTEN'],
+  ] as const) {
+    test(`is told: ${name}, which is a letter or two from ${meant}`, () => {
+      const told = [`${name} names no option, and is ignored; did you mean ${meant}?`];
+      assert.deepEqual(warningsOf({ [name]: 'x' }), told);
+    });
+  }
+
+  for (const [name, value] of Object.entries(ofServices)) {
+    test(`is not ${name}=${value}, which Kubernetes sets for a Service`, () => {
+      assert.deepEqual(warningsOf({ [name]: value }), []);
+    });
+  }
+
+  test('is not what is near to nothing, has another prefix, or is an option', () => {
+    const env = { TLS_SIDECAR_NO_SUCH_OPTION: 'x', TLS_SIDECAR_: 'x', UPSTRAEM: 'x', TLS_SIDECAR_UPSTREAM: 'unix:/a' };
+    assert.deepEqual(warningsOf(env), []);
+  });
+
+  for (const [upstream, told] of [
+    ['http://localhost:1', false],
+    ['http://app.localhost:1', false],
+    ['http://127.0.0.2:1', false],
+    ['http://[::1]:1', false],
+    ['http://[::ffff:127.0.0.1]:1', false],
+    ['http://0.0.0.0:1', false],
+    ['unix:/run/app.sock', false],
+    ['http://10.0.0.1:1', true],
+    ['h2c://app.example:1', true],
+    ['http://[2001:db8::1]:1', true],
+  ] as const) {
+    test(`${told ? 'is' : 'is not'} the upstream ${upstream}`, () => {
+      const [warning] = warningsOf({}, { upstream });
+      assert.equal(warning?.includes('leave the Pod in plain text') ?? false, told, warning);
+    });
+  }
+});
+
+describe('where each value came from', () => {
+  test('is told of every option, with what was written there', () => {
+    const file = configFile('idle-timeout: 1m\nallow-cn: [a, b]\nclient-ca: ca.pem\n');
+    const env = { TLS_SIDECAR_LISTEN: ':8443', TLS_SIDECAR_IDLE_TIMEOUT: '2s' };
+    const { config, given } = loadConfig({ admin: 'off' }, env, file);
+    const told = describeGiven(config, given);
+    assert.deepEqual(Object.keys(told), OPTION_NAMES);
+    assert.deepEqual(told.admin, { value: 'off', from: 'flag' });
+    assert.deepEqual(told.listen, { value: ':8443', from: 'environment' });
+    assert.deepEqual(told['idle-timeout'], { value: '2s', from: 'environment' });
+    assert.deepEqual(told['allow-cn'], { value: ['a', 'b'], from: 'file' });
+    assert.deepEqual(told['allow-dns'], { value: [], from: 'default' });
+    assert.deepEqual(told['client-auth'], { value: 'require', from: 'default' });
+    assert.deepEqual(told['log-level'], { value: 'info', from: 'default' });
+  });
+
+  test('of what has no value is null', () => {
+    const { config, given } = loadConfig({}, {}, undefined);
+    assert.deepEqual(describeGiven(config, given)['client-ca'], { value: null, from: 'default' });
+  });
+
+  test('of keys that stand back is the default, without any', () => {
+    const { config, given } = loadConfig({ cert: ['a', 'b'] }, { TLS_SIDECAR_KEY: 'k' }, undefined);
+    assert.deepEqual(describeGiven(config, given).key, { value: [], from: 'default' });
   });
 });
 
@@ -181,6 +264,31 @@ describe('what is wrong', () => {
     const missing = join(dir, 'missing.yaml');
     assert.deepEqual(problemsOf({}, {}, missing), [`--config: cannot read ${missing} (ENOENT)`]);
     assert.equal(problemsOf({ listen: 'x' }, {}, missing).length, 2);
+  });
+
+  const empty: readonly (readonly [what: string, flags: Flags, env: Environment, content: string | undefined])[] = [
+    ['a variable', {}, { TLS_SIDECAR_CLIENT_CA: '' }, undefined],
+    ['a variable that would win over the file', {}, { TLS_SIDECAR_CLIENT_CA: '' }, 'client-ca: ca.pem\n'],
+    ['a key of the file', {}, {}, 'client-ca: ""\n'],
+    ['a flag', { 'client-ca': '' }, {}, undefined],
+    ['the variable of a list', {}, { TLS_SIDECAR_TRUST_FORWARDED: '' }, undefined],
+    ['the variable of a list, of commas alone', {}, { TLS_SIDECAR_ALLOW_CN: ', ' }, undefined],
+    ['a list of the file', {}, {}, 'allow-cn: []\n'],
+    ['a list of the file with an empty text', {}, {}, 'allow-cn: [""]\n'],
+    ['the variable of a number', {}, { TLS_SIDECAR_IDLE_TIMEOUT: '' }, undefined],
+  ];
+  for (const [what, flags, env, content] of empty) {
+    test(`is an empty value, which never means "off": ${what}`, () => {
+      const problems = problemsOf(flags, env, content === undefined ? undefined : configFile(content));
+      assert.equal(problems.length, 1, problems.join('\n'));
+      assert.match(problems[0] ?? '', /^--[a-z-]+ has an empty value in .*; give it one, or leave the option out$/);
+    });
+  }
+
+  test('is an empty name of the file', () => {
+    assert.deepEqual(problemsOf({}, {}, ''), [
+      '--config has an empty value in TLS_SIDECAR_CONFIG; give it one, or leave the option out',
+    ]);
   });
 
   test('leaves the list of argument problems as it was given', () => {
@@ -215,12 +323,25 @@ describe('values that contradict each other', () => {
     ['admin on the same port of one address', { listen: ':8443', admin: '127.0.0.1:8443' }, /--admin and --listen/],
     ['… and the other way round', { listen: '127.0.0.1:8443', admin: ':8443' }, /--admin and --listen/],
     ['admin on the same port of another address is fine', { listen: '10.0.0.1:1', admin: '127.0.0.1:1' }, undefined],
+    ['the upstream is the admin port', { upstream: 'http://localhost:9901' }, /--upstream and --admin.*--admin :9902$/],
+    [
+      'the upstream is the admin port of one address',
+      { admin: '127.0.0.1:1', upstream: 'http://localhost:1' },
+      /--upstream and --admin/,
+    ],
+    ['the upstream is the port of no admin', { admin: 'off', upstream: 'http://localhost:9901' }, undefined],
+    ['the app has the default port', { upstream: 'http://localhost:8080' }, /the same port 8080.*--listen :8443$/],
     ['both on ports that the system chooses is fine', { listen: ':0', admin: ':0' }, undefined],
     ['admin off is fine', { listen: ':9901', admin: 'off' }, undefined],
     ['a drain delay above the time-out', { 'drain-delay': '26s' }, /--drain-delay is longer than --drain-timeout/],
     ['--client-auth require without a CA', { 'client-auth': 'require' }, /--client-auth require needs --client-ca/],
     ['--client-auth request without a CA', { 'client-auth': 'request' }, /--client-auth request needs --client-ca/],
     ['--client-auth off without a CA is fine', { 'client-auth': 'off' }, undefined],
+    [
+      '--client-auth off with a CA',
+      { 'client-ca': 'ca.pem', 'client-auth': 'off' },
+      /^--client-ca is given, and --client-auth off asks no client for a certificate; leave one of them out$/,
+    ],
     ['a CA alone is fine', { 'client-ca': 'ca.pem' }, undefined],
     ['an allow rule without a CA', { 'allow-dns': ['a.example'] }, /need client certificates/],
     [
@@ -258,18 +379,14 @@ describe('what is spoken to the app', () => {
   }
 
   test('h2c with a unix socket', () => {
-    const { upstream, upstreamProtocol } = loadConfig(
-      { upstream: 'unix:/a', 'upstream-protocol': 'h2c' },
-      {},
-      undefined,
-    );
+    const { upstream, upstreamProtocol } = configOf({ upstream: 'unix:/a', 'upstream-protocol': 'h2c' }, {}, undefined);
     assert.deepEqual([upstream, upstreamProtocol], [{ kind: 'unix', path: '/a' }, 'h2c']);
   });
 });
 
 describe('certificates and keys', () => {
   const pairsOf = (flags: Flags, env: Environment = {}, file?: string) => {
-    const { cert, key } = loadConfig(flags, env, file);
+    const { cert, key } = configOf(flags, env, file);
     return [cert, key];
   };
   const image = { TLS_SIDECAR_CERT: '/etc/c', TLS_SIDECAR_KEY: '/etc/k' };
@@ -299,7 +416,6 @@ describe('certificates and keys', () => {
     assert.deepEqual(pairsOf({ cert: ['a', 'b'] }), [['a', 'b'], []]);
     assert.deepEqual(pairsOf({ cert: ['a', 'b'] }, image), [['a', 'b'], []]);
     assert.deepEqual(pairsOf({}, { TLS_SIDECAR_CERT: 'a,b' }, configFile('key: c\n')), [['a', 'b'], []]);
-    assert.deepEqual(pairsOf({}, { TLS_SIDECAR_CERT: 'a,b', TLS_SIDECAR_KEY: '' }), [['a', 'b'], []]);
   });
 
   const rows: readonly (readonly [what: string, flags: Flags, env: Environment, told: RegExp])[] = [

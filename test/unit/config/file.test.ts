@@ -45,6 +45,7 @@ describe('a file without mistakes', () => {
     ['a byte order mark', '\uFEFFlisten: :1\n', { listen: ':1' }],
     ['CRLF line ends', 'listen: :1\r\nadmin: :2\r\n', { listen: ':1', admin: ':2' }],
     ['an alias', 'header-timeout: &t 3s\nidle-timeout: *t\n', { 'header-timeout': '3s', 'idle-timeout': '3s' }],
+    ['the name of a schema, which is for editors', '{"$schema": "./s.json", "listen": ":1"}', { listen: ':1' }],
     ['an empty text', 'listen: ""\n', { listen: '' }],
   ];
   for (const [what, content, values] of rows) {

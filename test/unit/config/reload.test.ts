@@ -8,8 +8,8 @@ const CA = { 'client-ca': 'ca.pem' };
 
 function changes(before: Flags, after: Flags) {
   return changesBetween(
-    loadConfig({ ...CA, ...before }, {}, undefined),
-    loadConfig({ ...CA, ...after }, {}, undefined),
+    loadConfig({ ...CA, ...before }, {}, undefined).config,
+    loadConfig({ ...CA, ...after }, {}, undefined).config,
   );
 }
 

@@ -42,6 +42,8 @@ type Told = {
   differs: boolean[];
   restored: number;
   aged: number;
+  /** Days that were left. */
+  nearsEnd: number[];
 };
 type Opened = { identity: Watched; told: Told; volume: SecretVolume; at: (day: number) => void };
 
@@ -60,7 +62,7 @@ async function newVolume(content?: Record<string, string>): Promise<SecretVolume
 
 async function open(content: Record<string, string>): Promise<Opened> {
   const volume = await newVolume(content);
-  const told: Told = { opened: [], reloaded: [], refused: [], differs: [], restored: 0, aged: 0 };
+  const told: Told = { opened: [], reloaded: [], refused: [], differs: [], restored: 0, aged: 0, nearsEnd: [] };
   let nowMs = NOW;
   const identity = openIdentity({
     pairs: [{ cert: volume.path('tls.crt'), key: volume.path('tls.key') }],
@@ -75,6 +77,7 @@ async function open(content: Record<string, string>): Promise<Opened> {
       differs: (_name, differs) => void told.differs.push(differs),
       restored: () => void told.restored++,
       aged: () => void told.aged++,
+      nearsEnd: (_served, leftMs) => void told.nearsEnd.push(Math.round((leftMs / DAY_MS) * 10) / 10),
     },
   });
   const at = (day: number): void => {
@@ -205,6 +208,7 @@ describe('a changed pair', () => {
       differs() {},
       restored: () => assert.fail(),
       aged: () => assert.fail(),
+      nearsEnd: () => assert.fail(),
     };
     const now = (): Date => new Date(NOW);
     const identity = watched(openIdentity({ pairs: [paths], wait: false, shared, now, observer }));
@@ -404,6 +408,7 @@ describe('waiting', () => {
       differs() {},
       restored: () => assert.fail(),
       aged: () => assert.fail(),
+      nearsEnd: () => assert.fail(),
     };
     const pairs = [{ cert: volume.path('tls.crt'), key: volume.path('tls.key') }];
     const identity = openIdentity({ pairs, wait: true, shared, now: () => new Date(NOW), observer });
@@ -472,5 +477,21 @@ describe('dates', () => {
       assert.equal(identity.reload(), false);
       assert.deepEqual([told.aged, published], [times, times], `day ${day}`);
     }
+  });
+
+  test('that near their end are told once a step, and anew for the next pair', async () => {
+    const near = await issue({ from: -60, to: 30.5 });
+    const { identity, told, volume, at } = await open(filesOf(near));
+    for (const day of [0, 0.2, 1, 2, 21, 22, 22.1, 23.6, 29.6]) {
+      at(day);
+      identity.reload();
+    }
+    assert.deepEqual(told.nearsEnd, [29.5, 8.5, 6.9, 0.9]);
+    await volume.write(filesOf(await issue({ from: 0, to: 32 })));
+    identity.reload();
+    assert.equal(told.nearsEnd.length, 5);
+    at(60);
+    identity.reload();
+    assert.deepEqual([told.nearsEnd.length, told.aged], [5, 1]);
   });
 });

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 
 const program = `
   import { createLog } from ${JSON.stringify(new URL('../../../src/observe/log.ts', import.meta.url).href)};
-  const { log, end } = createLog('info', () => {});
+  const { log, end } = createLog({ level: 'info', format: 'json', onDropped() {} });
   log.info({ large: 'x'.repeat(5000) }, 'first');
   log.info('second');
   await end();

@@ -21,6 +21,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   client_share_refused_total: [],
   handshakes_total: ['version', 'resumed'],
   handshake_failures_total: ['reason'],
+  handshake_duration_seconds: [],
   received_bytes_total: [],
   sent_bytes_total: [],
   plaintext_requests_total: ['action'],
@@ -32,6 +33,8 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   certificate_disk_differs: ['name'],
   certificate_watch_rearmed_total: ['reason'],
   log_lines_dropped_total: [],
+  app_up: [],
+  ready: [],
   draining: [],
   build_info: ['version', 'node', 'openssl'],
 };

@@ -11,9 +11,9 @@ import { type ExpectedEnd, endsWell } from '../../support/ended-well.ts';
 import { repositoryRoot } from '../../support/program.ts';
 import { openLane, openStage } from '../../support/stage.ts';
 
-const serving = "console.log(JSON.stringify({ level: 30, msg: 'serving' })); setInterval(() => {}, 1000);";
+const serving = "console.log(JSON.stringify({ level: 'info', msg: 'serving' })); setInterval(() => {}, 1000);";
 const leaves = "process.on('SIGTERM', () => process.exit(0));";
-const internalError = "console.log(JSON.stringify({ level: 50, msg: 'internal error' }));";
+const internalError = "console.log(JSON.stringify({ level: 'error', msg: 'internal error' }));";
 
 async function programOf(t: TestContext, ...lines: string[]): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'stage-test-'));
@@ -40,13 +40,13 @@ test('one that lives until it is stopped, exits with 0 and says nothing wrong en
 describe('the end fails for one that', () => {
   const rows: readonly (readonly [what: string, line: string, message: RegExp])[] = [
     ['logs an internal error', internalError, /internal error/],
-    ['answers with one', "console.log(JSON.stringify({ level: 30, reason: 'internal_error' }));", /internal_error/],
+    ['answers with one', "console.log(JSON.stringify({ level: 'info', reason: 'internal_error' }));", /internal_error/],
     [
       'logs an uncaught exception',
-      "console.log(JSON.stringify({ level: 60, msg: 'uncaught exception' }));",
+      "console.log(JSON.stringify({ level: 'fatal', msg: 'uncaught exception' }));",
       /uncaught/,
     ],
-    ['logs an error that is none of the operator', 'console.log(\'{"level":50,"msg":"other"}\');', /other/],
+    ['logs an error that is none of the operator', 'console.log(\'{"level":"error","msg":"other"}\');', /other/],
     ['writes on stderr', "console.error('a warning');", /a warning/],
     ['writes a line that is no JSON', "console.log('no JSON');", /no JSON/],
     ['exits with another code', "process.on('SIGTERM', () => process.exit(3));", /code: 3/],

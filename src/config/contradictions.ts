@@ -1,0 +1,73 @@
+// Options that contradict each other, or that make the sidecar its own app: one line each, with what to do. Pure.
+
+import type { ListenAddress } from '../net/ports.ts';
+import { clientAuthOf, isRestricted } from './client-rules.ts';
+import type { Config } from './config.ts';
+
+export function contradictions(config: Config): string[] {
+  const { upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
+  const problems: string[] = clientContradictions(config);
+  const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;
+  if (h2cUpstream && upstreamProtocol === 'http1')
+    problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
+  if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
+    problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
+  problems.push(...portContradictions(config));
+  if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
+  return problems;
+}
+
+/** Rules for clients that nobody could meet, or that anybody could bypass. */
+function clientContradictions(config: Config): string[] {
+  const { clientCa } = config;
+  const auth = clientAuthOf(config);
+  const rules = isRestricted(config);
+  const problems: string[] = [];
+  if (auth !== 'off' && clientCa === undefined)
+    problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);
+  if (auth === 'off' && clientCa !== undefined)
+    problems.push(
+      `--client-ca is given, and --client-auth off asks no client for a certificate${rules ? '; the allow rules need client certificates, too' : ''}; leave one of them out`,
+    );
+  else if (auth === 'off' && rules)
+    problems.push('--allow-cn, --allow-ou, --allow-dns and --allow-uri need client certificates; give --client-ca');
+  if (config.plaintext === 'forward' && (auth === 'require' || rules))
+    problems.push(
+      `--plaintext forward and ${rules ? 'an allow rule' : 'a required client certificate'} contradict each other: plain HTTP has no certificate; leave one out, or redirect`,
+    );
+  return problems;
+}
+
+function portContradictions({ listen, admin, upstream }: Config): string[] {
+  const problems: string[] = [];
+  if (upstream.kind === 'tcp' && isAt(listen, upstream))
+    problems.push(
+      `--upstream and --listen are the same port ${listen.port}: the sidecar would call itself; if the app has that port, let the sidecar listen on another one, as --listen ${another(listen.port, 8443)}`,
+    );
+  if (admin === 'off') return problems;
+  const meet = admin.host === listen.host || !admin.host || !listen.host;
+  if (admin.port !== 0 && admin.port === listen.port && meet)
+    problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
+  else if (upstream.kind === 'tcp' && isAt(admin, upstream))
+    problems.push(
+      `--upstream and --admin are the same port ${admin.port}: the sidecar's own health and metrics are no app; if the app has that port, take another one for them, as --admin ${another(admin.port, 9902)}`,
+    );
+  return problems;
+}
+
+function another(taken: number, usual: number): string {
+  return `:${taken === usual ? usual + 1 : usual}`;
+}
+
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
+
+function isAt({ host, port }: ListenAddress, upstream: { readonly host: string; readonly port: number }): boolean {
+  return port === upstream.port && meetsItself(host, upstream.host);
+}
+
+function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {
+  // In Node, `::` accepts both families.
+  if (listenHost === undefined || listenHost === '::') return LOOPBACK_NAMES.includes(upstreamHost);
+  if (listenHost === '0.0.0.0') return ['localhost', '127.0.0.1', '0.0.0.0'].includes(upstreamHost);
+  return listenHost === upstreamHost || (LOOPBACK_NAMES.includes(listenHost) && upstreamHost === 'localhost');
+}
