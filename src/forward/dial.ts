@@ -4,6 +4,9 @@ import { lookup } from 'node:dns';
 import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
 import type { UpstreamAddress } from '../net/addresses.ts';
 
+/** What is gathered for the app before it is written. */
+const WRITE_BYTES = 65_536;
+
 /** Opens one socket; `onread` is Node's option for reading into buffers of the caller. */
 export type Dial = (onread: OnReadOpts | undefined) => Socket;
 
@@ -19,6 +22,7 @@ function dial(upstream: UpstreamAddress, resolve: LookupFunction, onread: OnRead
     keepAlive: true,
     keepAliveInitialDelay: 60_000,
     allowHalfOpen: true,
+    writableHighWaterMark: WRITE_BYTES,
     ...(onread && { onread }),
   };
   if (upstream.kind === 'unix') return connect({ ...options, path: upstream.path });

@@ -35,27 +35,24 @@ export class RequestWriter {
 
   /** With a body, the head waits for the body's first bytes of the same turn. */
   head(request: RequestHead): void {
-    const socket = this.#socket;
     this.done = request.bodyLength === 0;
     this.#chunked = request.bodyLength === UNKNOWN_LENGTH;
-    if (!this.done) {
-      socket.cork();
-      process.nextTick(uncork, socket);
-    }
-    socket.write(requestText(request), 'latin1');
+    if (!this.done) gather(this.#socket);
+    this.#socket.write(requestText(request), 'latin1');
   }
 
   /** False: the socket has enough; wait for its drain. */
   body(chunk: Buffer): boolean {
     const socket = this.#socket;
-    if (!this.#chunked) return socket.write(chunk);
     if (chunk.length === 0) return true;
-    socket.cork();
-    socket.write(chunkHead(chunk.length), 'latin1');
-    socket.write(chunk);
-    const more = socket.write('\r\n', 'latin1');
+    gather(socket);
+    if (this.#chunked) socket.write(chunkHead(chunk.length), 'latin1');
+    let more = socket.write(chunk);
+    if (this.#chunked) more = socket.write('\r\n', 'latin1');
+    if (more) return true;
+    // Enough for one write, which is mostly done when this returns.
     socket.uncork();
-    return more;
+    return socket.writableLength < socket.writableHighWaterMark;
   }
 
   end(trailers: RawHeaders | undefined): void {
@@ -65,6 +62,16 @@ export class RequestWriter {
   }
 }
 
-function uncork(socket: Socket): void {
-  socket.uncork();
+/** Sockets whose writes wait for the end of the turn: a client's records, read one by one, leave together. */
+const gathered: Socket[] = [];
+
+function gather(socket: Socket): void {
+  if (socket.writableCorked > 0) return;
+  socket.cork();
+  if (gathered.push(socket) === 1) setImmediate(writeGathered);
+}
+
+function writeGathered(): void {
+  for (const socket of gathered) socket.uncork();
+  gathered.length = 0;
 }
