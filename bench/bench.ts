@@ -87,9 +87,10 @@ async function measureRow(
   entrants: readonly Entrant[],
   into: { readonly results: Results; readonly remarks: string[] },
 ): Promise<void> {
+  const inRow = entrants.filter(({ lane }) => lane.rows?.includes(row.id) ?? true);
   for (let round = 1; round <= site.options.rounds; round++) {
     // every other round backwards: a machine that grows slower or faster meanwhile favours nobody
-    const order = round % 2 === 1 ? entrants : entrants.toReversed();
+    const order = round % 2 === 1 ? inRow : inRow.toReversed();
     for (const entrant of order) {
       const lane = entrant.lane.name;
       try {

@@ -13,6 +13,10 @@ export type Lane = {
   readonly ours: boolean;
   readonly version: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Ids of the only rows that it is in; undefined: all. */
+  readonly rows?: readonly string[];
+  /** Starts its runtime with nothing to do. */
+  readonly bare?: readonly string[];
   /** Writes the lane's configuration for these ports and says how to start it. */
   command(port: number, appPort: number): string[];
 };
@@ -33,7 +37,7 @@ export function findLanes(options: Options, workshop: Workshop): LaneTable {
   return { found, missing };
 }
 
-/** By its whole name, or by that of its forwarder: `wire` is all builds. */
+/** By its whole name, or by that before the `@`: `wire` is all builds. */
 function isNamed(lane: string, names: readonly string[]): boolean {
   return names.includes(lane) || names.includes(lane.split('@', 1)[0] ?? '');
 }
@@ -45,12 +49,16 @@ function createLane(recipe: Recipe, program: string, workshop: Workshop): Lane {
     ours: recipe.ours ?? false,
     version: versionFrom(recipe.version(program)),
     env: { ...cleanEnvironment(), ...recipe.env },
+    ...(recipe.rows === undefined ? {} : { rows: recipe.rows }),
+    ...(recipe.bare === undefined ? {} : { bare: recipe.bare }),
     command(port, app) {
       const config = join(workshop.folder, `${recipe.name}.conf`);
       if (recipe.template !== undefined) {
         const text = readFileSync(join(import.meta.dirname, 'peers', recipe.template), 'utf8');
         const { cert, key, pem, folder: work } = workshop;
-        const values = { cert, key, pem, work, port: String(port), app: String(app), user: userInfo().username };
+        const accessLog = recipe.accessLog ?? 'off';
+        const ports = { port: String(port), app: String(app) };
+        const values = { cert, key, pem, work, accessLog, ...ports, user: userInfo().username };
         writeFileSync(config, fill(text, values));
       }
       return recipe.command({ program, config, port, app });

@@ -1,6 +1,6 @@
 // The table of rows: what is measured of every lane, in this order.
 import type { Metric } from './report/results.ts';
-import { bulk, connect, grpc, http2, http2Memory, keepAlive, startAndMemory, type Trial } from './trials.ts';
+import { bulk, connect, grpc, http2, http2Memory, keepAlive, memory, start, type Trial } from './trials.ts';
 
 export type Row = {
   readonly id: string;
@@ -11,9 +11,19 @@ export type Row = {
   readonly measure: Trial;
 };
 
-const requestColumns = ['cpuUs', 'rps', 'offered', 'halfCpuUs', 'p50Ms', 'p99Ms', 'busyPercent', 'dialled'] as const;
+const requestColumns = [
+  'cpuUs',
+  'rps',
+  'offered',
+  'halfCpuUs',
+  'p50Ms',
+  'p99Ms',
+  'busyPercent',
+  'dialled',
+  'ownMib',
+] as const;
 const tenOfTwenty = { connections: 10, streams: 20 };
-const connectColumns = ['cpuUs', 'rps', 'busyPercent', 'dialled'] as const;
+const connectColumns = ['cpuUs', 'rps', 'busyPercent', 'dialled', 'ownMib'] as const;
 
 export const rows: readonly Row[] = [
   {
@@ -100,19 +110,25 @@ export const rows: readonly Row[] = [
     id: 'bulk',
     title: 'Bulk download, 1 GiB on one connection',
     quick: true,
-    columns: ['mbPerCpuS', 'mbPerS', 'busyPercent'],
+    columns: ['mbPerCpuS', 'mbPerS', 'busyPercent', 'ownMib'],
     measure: bulk,
   },
   {
+    id: 'start',
+    title: 'Start',
+    columns: ['openMs', 'bareMs', 'timesBare', 'startMs'],
+    measure: start,
+  },
+  {
     id: 'memory',
-    title: 'Memory and start',
-    columns: ['idleMib', 'perConnectionKib', 'afterLoadMib', 'startMs'],
-    measure: startAndMemory,
+    title: 'Memory: idle, per idle HTTP/1.1 connection, after a load of 16 KiB answers',
+    columns: ['idleOwnMib', 'idleSharedMib', 'idleMib', 'perConnectionKib', 'afterOwnMib', 'laterOwnMib'],
+    measure: memory,
   },
   {
     id: 'memory-h2',
     title: 'Memory of idle HTTP/2 connections',
-    columns: ['perConnectionKib', 'idleMib'],
+    columns: ['perConnectionKib', 'idleOwnMib', 'idleSharedMib'],
     measure: http2Memory,
   },
 ];

@@ -4,8 +4,8 @@ import type { LaneFacts } from './drive/check.ts';
 import { grpcMessage, grpcPath } from './drive/grpc.ts';
 import { type Http2Load, hasH2load, runHttp2, runHttp2Rate } from './drive/h2load.ts';
 import { type LoadArgs, type LoadResult, runLoad, type Usage } from './drive/load.ts';
-import { residentKib } from './drive/measure.ts';
-import { type RunningLane, type Site, startLane } from './drive/site.ts';
+import { type Memory, memoryKib } from './drive/measure.ts';
+import { openMsOf, type RunningLane, type Site, startLane } from './drive/site.ts';
 import type { Sample, Skipped } from './report/results.ts';
 
 export type Trial = (site: Site, target: RunningLane, facts: LaneFacts) => Promise<Sample | Skipped>;
@@ -14,6 +14,9 @@ const connections = 32;
 const largestPool = 256;
 const idleConnections = 2000;
 const bulkBytes = 1 << 30;
+/** After a load, until the memory that comes back has come back. */
+const laterMs = 30_000;
+const starts = 5;
 const warmSeconds = 0.7;
 /** Half of the capacity is offered, but no more than one core can pace and the app on the same core answer at leisure. */
 const mostOffered = 12_000;
@@ -24,6 +27,7 @@ export function keepAlive(load: LoadArgs): Trial {
   return async (site, target) => {
     const args = { ...load, conns: connections, seconds: site.options.seconds, warm: warmSeconds };
     const full = await runLoad(site, target, { mode: 'closed', args });
+    const ownMib = ownMibOf(target);
     const capacity = full.result.requests / full.result.seconds;
     const offered = Math.min(capacity / 2, mostOffered);
     const half = await runLoad(site, target, { mode: 'rate', args: { ...args, rps: offered } });
@@ -34,6 +38,7 @@ export function keepAlive(load: LoadArgs): Trial {
       ),
       values: {
         ...perRequest(full),
+        ownMib,
         offered,
         halfCpuUs: half.usage.cpuNs / 1e3 / half.result.requests,
         p50Ms: half.result.p50Us / 1e3,
@@ -90,6 +95,7 @@ async function measureHttp2(site: Site, target: RunningLane, load: Http2Load): P
   if (!hasH2load()) return { skipped: 'h2load is not installed' };
   const { seconds } = site.options;
   const full = await runHttp2(site, target, load, seconds);
+  const ownMib = ownMibOf(target);
   const offered = Math.min(full.rps / 2, mostOffered);
   const half = await runHttp2Rate(site, target, { ...load, rps: offered, seconds });
   return {
@@ -97,6 +103,7 @@ async function measureHttp2(site: Site, target: RunningLane, load: Http2Load): P
     warnings: [...full.usage.warnings, ...pacing(half.usage), ...pooling(target, full.usage, full.requests)],
     values: {
       offered,
+      ownMib,
       cpuUs: full.usage.cpuNs / 1e3 / full.requests,
       rps: full.rps,
       busyPercent: (full.usage.cpuNs / full.usage.wallNs) * 100,
@@ -117,7 +124,7 @@ export function connect(resume: boolean): Trial {
     if (resume && resumedPart < 0.99) return { skipped: `only ${(resumedPart * 100).toFixed(0)} % resumed` };
     const { result, usage } = measured;
     const warnings = [...usage.warnings, ...pooling(target, usage, result.requests)];
-    return { tls: result.tls, warnings, values: perRequest(measured) };
+    return { tls: result.tls, warnings, values: { ...perRequest(measured), ownMib: ownMibOf(target) } };
   };
 }
 
@@ -131,34 +138,49 @@ export async function bulk(site: Site, target: RunningLane): Promise<Sample> {
       mbPerCpuS: result.bytes / 1e6 / (usage.cpuNs / 1e9),
       mbPerS: result.bytes / 1e6 / result.seconds,
       busyPercent: (usage.cpuNs / usage.wallNs) * 100,
+      ownMib: ownMibOf(target),
     },
   };
+}
+
+function ownMibOf({ running }: RunningLane): number {
+  return memoryKib(running.pid).own / 1024;
 }
 
 /** Idle connections of HTTP/2, each used once. */
 export async function http2Memory(site: Site, target: RunningLane, facts: LaneFacts): Promise<Sample | Skipped> {
   if (!facts.http2) return { skipped: 'no h2' };
-  return onFreshProcess(site, target, async (fresh) => {
-    const { idle, held } = await holdIdle(site, fresh, true);
-    return { values: { idleMib: idle / 1024, perConnectionKib: (held - idle) / idleConnections } };
-  });
+  return onFreshProcess(site, target, async (fresh) => ({ values: await holdIdle(site, fresh, true) }));
 }
 
-export async function startAndMemory(site: Site, target: RunningLane): Promise<Sample> {
+export async function memory(site: Site, target: RunningLane): Promise<Sample> {
   return onFreshProcess(site, target, async (fresh) => {
-    const { idle, held } = await holdIdle(site, fresh, false);
+    const idle = await holdIdle(site, fresh, false);
     const args = { path: '/bytes/16384', conns: connections, seconds: site.options.seconds };
     await runLoad(site, fresh, { mode: 'closed', args });
     await wait(1000);
-    return {
-      values: {
-        startMs: fresh.startMs,
-        idleMib: idle / 1024,
-        perConnectionKib: (held - idle) / idleConnections,
-        afterLoadMib: residentKib(fresh.running.pid) / 1024,
-      },
-    };
+    const afterOwnMib = ownMibOf(fresh);
+    await wait(laterMs - 1000);
+    return { values: { ...idle, afterOwnMib, laterOwnMib: ownMibOf(fresh) } };
   });
+}
+
+/** The median of a few starts: until the port is open, and until the first answer; beside the runtime with nothing to do. */
+export async function start(site: Site, target: RunningLane): Promise<Sample> {
+  const open: number[] = [];
+  const bare: number[] = [];
+  for (let i = 0; i < starts; i++) {
+    const { openMs, bareMs } = await openMsOf(site, target.lane);
+    open.push(openMs);
+    if (bareMs !== undefined) bare.push(bareMs);
+  }
+  const openMs = middle(open);
+  const ofBare = bare.length === 0 ? {} : { bareMs: middle(bare), timesBare: openMs / middle(bare) };
+  return onFreshProcess(site, target, async ({ startMs }) => ({ values: { openMs, ...ofBare, startMs } }));
+}
+
+function middle(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 /** So that what earlier rows left behind does not count. */
@@ -175,17 +197,22 @@ async function onFreshProcess(
   }
 }
 
-/** Resident KiB before, and while the connections are held. */
-async function holdIdle(site: Site, fresh: RunningLane, http2: boolean): Promise<{ idle: number; held: number }> {
-  await wait(1000);
-  const idle = residentKib(fresh.running.pid);
-  let held = 0;
+/** Memory before, when what the start left has been given back, and what of its own it takes for each connection held. */
+async function holdIdle(site: Site, fresh: RunningLane, http2: boolean) {
+  await wait(5000);
+  const idle = memoryKib(fresh.running.pid);
+  let held: Memory = idle;
   const hold = async () => {
     await wait(1000);
-    held = residentKib(fresh.running.pid);
+    held = memoryKib(fresh.running.pid);
   };
   const { result } = await runLoad(site, fresh, { mode: 'idle', args: { conns: idleConnections, http2 }, held: hold });
   if (result.alive !== idleConnections)
     throw new Error(`only ${result.alive} of ${idleConnections} idle connections held`);
-  return { idle, held };
+  return {
+    idleOwnMib: idle.own / 1024,
+    idleSharedMib: idle.shared / 1024,
+    idleMib: (idle.own + idle.shared) / 1024,
+    perConnectionKib: (held.own - idle.own) / idleConnections,
+  };
 }

@@ -1,7 +1,14 @@
 #!/usr/bin/env node
 // The entry of the program: hands arguments and environment on and sets the exit code. The only place that reads
-// process.env and calls process.exit.
+// process.env and calls process.exit. What V8 compiles is kept beside the program, where that can be written: Node looks
+// there for every module that is loaded after this line, so the program is.
 
-import { run } from './cli/cli.ts';
+import module from 'node:module';
+import { fileURLToPath } from 'node:url';
 
+// From Node 22.1 on. Where the folder cannot be written, nothing is kept, and nothing fails.
+const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
+enableCompileCache?.(fileURLToPath(new URL('compile-cache', import.meta.url)));
+
+const { run } = await import('./cli/cli.ts');
 process.exit(await run(process.argv.slice(2), process.env));

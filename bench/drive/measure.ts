@@ -40,11 +40,17 @@ export function cpuTicks(rootPid: number): number {
     .reduce((sum, fields) => sum + Number(fields[11] ?? 0) + Number(fields[12] ?? 0), 0);
 }
 
-/** Resident memory of the tree in KiB; pages that its processes share are counted in each of them. */
-export function residentKib(rootPid: number): number {
-  return processTree(rootPid)
-    .map((pid) => /^VmRSS:\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1])
-    .reduce((sum, kib) => sum + Number(kib ?? 0), 0);
+/** In KiB. What a process shares with others are pages of files: programs and libraries, once for all on a machine. */
+export type Memory = { readonly own: number; readonly shared: number };
+
+/** Of the tree; pages that its processes share with each other are counted in each of them. */
+export function memoryKib(rootPid: number): Memory {
+  const statuses = processTree(rootPid).map((pid) => readProc(`/proc/${pid}/status`));
+  const sum = (field: string): number =>
+    statuses
+      .map((status) => new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(status)?.[1])
+      .reduce((total, kib) => total + Number(kib ?? 0), 0);
+  return { own: sum('RssAnon'), shared: sum('RssFile') + sum('RssShmem') };
 }
 
 export type CoreTime = { readonly busy: number; readonly total: number };

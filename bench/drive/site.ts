@@ -52,6 +52,36 @@ export async function startLane(site: Site, lane: Lane): Promise<RunningLane> {
   return { lane, port, running, startMs: performance.now() - begin };
 }
 
+/** One start until the TCP port is open, and how long the bare runtime of the lane takes to start and end. */
+export async function openMsOf(site: Site, lane: Lane): Promise<{ openMs: number; bareMs: number | undefined }> {
+  const core = site.options.cores.peer;
+  const port = await freePort();
+  const begin = performance.now();
+  const running = site.processes.start(lane.name, lane.command(port, site.appPort), { core, env: lane.env });
+  while (!(await isOpen(port))) {
+    if (running.hasEnded() || performance.now() - begin > longestStartMs)
+      throw new Error(`${lane.name} opened no port: ${running.lastWords()}`);
+    await wait(1);
+  }
+  const openMs = performance.now() - begin;
+  await site.processes.stop(running);
+  if (lane.bare === undefined) return { openMs, bareMs: undefined };
+  const bareBegin = performance.now();
+  const bare = site.processes.start(`${lane.name}, bare`, lane.bare, { core, env: lane.env });
+  await bare.rest(longestStartMs);
+  const bareMs = performance.now() - bareBegin;
+  await site.processes.stop(bare);
+  return { openMs, bareMs };
+}
+
+function isOpen(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host: '127.0.0.1', port }, () => resolve(true));
+    socket.on('connect', () => socket.destroy());
+    socket.on('error', () => resolve(false));
+  });
+}
+
 /** Asks every 2 ms until the first 200. */
 async function firstAnswer(running: Running, port: number, secure: boolean): Promise<void> {
   const deadline = performance.now() + longestStartMs;

@@ -1,7 +1,7 @@
 // Makes what a run needs, in bench/.work (git-ignored): the Go programs, the certificate, the file the app serves.
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -60,6 +60,12 @@ export function findProgram(name: string): string | undefined {
   if (name.includes('/')) return existsSync(name) ? name : undefined;
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin', '/sbin'];
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** Where Debian has a shared library. */
+export function findLibrary(name: string): string | undefined {
+  const folders = readdirSync('/usr/lib', { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.map((folder) => join('/usr/lib', folder.name, name)).find((path) => existsSync(path));
 }
 
 /** A port that is free now. */

@@ -16,7 +16,8 @@ export function tableOf(row: Row, lanes: readonly Lane[], results: Results): str
   const [first = '', ...others] = headings;
   const lines = [`| | ${[first, '× nginx', '× app', 'range', ...others].join(' | ')} |`];
   lines.push(`|---|${'--:|'.repeat(headings.length + 3)}`);
-  for (const { name, ours } of lanes) {
+  for (const { name, ours, rows } of lanes) {
+    if (rows?.includes(row.id) === false) continue;
     const label = ours ? `**${name}**` : name;
     const skipped = results.skipped(row.id, name);
     const value = results.median(row.id, name, primary);

@@ -1,6 +1,7 @@
-// Arguments to text by option name. yargs parses them and writes the help; what a text means is up to config.
+// Arguments to text by option name. yargs parses them and writes the help; what a text means is up to config. It is loaded
+// only when there are any: a sidecar in a Pod is told its options by environment.
 
-import yargs, { type Argv } from 'yargs';
+import type { Argv } from 'yargs';
 import type { Flags } from '../config/config.ts';
 import { didYouMean } from '../config/file.ts';
 import type { Option } from '../config/option.ts';
@@ -21,6 +22,8 @@ export type Arguments = {
 
 /** `args` are without node and the script. Never throws for what a user typed. */
 export async function parseArguments(args: readonly string[]): Promise<Arguments> {
+  if (args.length === 0) return { command: 'serve', flags: {}, configFile: undefined, problems: [], told: '' };
+  const { default: yargs } = await import('yargs');
   const { rest, flags, problems } = setAside(args);
   let told = '';
   const argv = await describe(yargs(rest)).parseAsync(rest, {}, (error, _argv, output) => {

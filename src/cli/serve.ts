@@ -1,6 +1,7 @@
 // The command `serve`: starts the sidecar, and stops it on a signal.
 
 import type { Loaded } from '../config/config.ts';
+import { collectWhenIdle } from '../lifecycle/idle-collection.ts';
 import { onSignals } from '../lifecycle/signals.ts';
 import { createLog } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
@@ -14,7 +15,8 @@ const FAILED = 1;
 /** `reread` reads the configuration again, or throws a ConfigError. Resolves with the exit code of the process. */
 export async function serve(loaded: Loaded, reread: () => Loaded): Promise<number> {
   const version = readVersion();
-  const metrics = createMetrics({ version, node: process.version, openssl: process.versions.openssl ?? '' });
+  const build = { version, node: process.version, openssl: process.versions.openssl ?? '' };
+  const metrics = createMetrics(build, loaded.config.admin !== 'off');
   const { logLevel: level, logFormat: format } = loaded.config;
   const output = createLog({ level, format, onDropped: () => metrics.log_lines_dropped_total.inc() });
   const { log } = output;
@@ -26,6 +28,7 @@ export async function serve(loaded: Loaded, reread: () => Loaded): Promise<numbe
       });
       const stopping = new AbortController();
       const starting = startSidecar(loaded, { output, metrics, version, reread }, stopping.signal);
+      collectWhenIdle();
       starting.then((sidecar) => {
         if (sidecar !== undefined && !isPatched(process.version))
           log.warn({ node: process.version, wanted: PATCHED }, 'this Node lacks security fixes for HTTP servers');

@@ -1,7 +1,7 @@
 // The file that --config names: one flat mapping of option names, in YAML or JSON (which is YAML too).
 
 import { readFileSync } from 'node:fs';
-import { parseDocument } from 'yaml';
+import { createRequire } from 'node:module';
 import { errorCode } from '../errors.ts';
 import { isList, OPTION_NAMES, type OptionName } from './options.ts';
 
@@ -14,6 +14,8 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
     problems.push(`--config: cannot read ${path} (${errorCode(error)})`);
     return {};
   }
+  // At its first use: most sidecars have no file, and the parser takes 1 MiB.
+  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
   const document = parseDocument(text, { uniqueKeys: true });
   const [invalid] = document.errors;
   if (invalid !== undefined) {

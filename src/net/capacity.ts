@@ -33,13 +33,14 @@ export type Capacity = {
   readonly boundBy: 'memory' | 'files';
 };
 
-/** What the process takes without any client (70 to 85 MiB), with room for the garbage of a busy moment. */
+/** What the process takes without any client (62 MiB), with room for the garbage of a busy moment. */
 const BASE_BYTES = 96 << 20;
 /**
- * Of one connection. Idle it takes 28 to 42 KiB in HTTP/1.1 and 54 to 65 in HTTP/2 (the growth of the resident set with
- * 2,000 of each, Node 20 and 24); as much again for what is in flight, and for the kernel's buffers, which count, too.
+ * Of one connection. Idle it takes 37 to 48 KiB in HTTP/1.1 and 41 to 80 in HTTP/2 (growth with 2,000 of each, Node 20 and
+ * 24), but 66 after an answer of 16 KiB and 124 after one of 1 MiB, because Node keeps the buffers of TLS as large as they
+ * once were until the connection closes; the rest is for the kernel's buffers, which count, too.
  */
-const CONNECTION_BYTES = 128 << 10;
+const CONNECTION_BYTES = 160 << 10;
 /** Kept back for listeners, certificates, the log, the admin server and its probes. */
 const OTHER_FILES = 64;
 /** Fewer are of no use; a process whose limits allow less will fail in plain sight. */

@@ -33,9 +33,10 @@ export type Readiness = { readonly appUp: boolean; readonly ready: boolean };
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics(build: BuildInfo) {
+/** `ofProcess`: with those of the process, which sample the event loop 100 times a second; for who can be scraped. */
+export function createMetrics(build: BuildInfo, ofProcess = true) {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  if (ofProcess) collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
 
   const requests = new RequestCounts();

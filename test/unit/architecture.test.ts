@@ -154,7 +154,7 @@ describe('the import table of ARCHITECTURE.md', () => {
 
 describe('the documents', () => {
   const FILE = /`([\w./-]+\.(?:ts|sh))`/g;
-  const files = ['src', 'test', 'docs', 'certs', 'bench'].flatMap((folder) =>
+  const files = ['src', 'test', 'docs', 'certs', 'bench', 'build'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => `/${relative(ROOT, join(entry.parentPath, entry.name))}`),

@@ -4,6 +4,7 @@
 // passed on without a copy; it is used again when the last of them has been taken, so that a download makes no garbage.
 
 import type { OnReadOpts } from 'node:net';
+import { Spares } from '../../net/spares.ts';
 
 export interface Reader {
   /** Whether what comes next is more of a body. */
@@ -18,14 +19,11 @@ const READ_BYTES = 65_536;
 /** How many slabs wait for their next use at the most: 4 MiB. */
 const MAX_SPARE = 64;
 
+const spare = new Spares<Slab>(MAX_SPARE);
+
 export class Slab {
   readonly buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #free: (slab: Slab) => void;
   #holders = 0;
-
-  constructor(free: (slab: Slab) => void) {
-    this.#free = free;
-  }
 
   hold(): void {
     this.#holders++;
@@ -33,16 +31,12 @@ export class Slab {
 
   /** Once for each hold(). Made once for the slab, so that it can be handed on as it is. */
   readonly release = (): void => {
-    if (--this.#holders === 0) this.#free(this);
+    if (--this.#holders === 0) spare.keep(this);
   };
 }
 
 export class SharedReads {
   readonly #shared: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  readonly #spare: Slab[] = [];
-  readonly #free = (slab: Slab): void => {
-    if (this.#spare.length < MAX_SPARE) this.#spare.push(slab);
-  };
 
   /** The `onread` option of one socket, and what to call when that is closed: nothing reads into its slab any more. */
   into(reader: Reader): { onread: OnReadOpts; closed: () => void } {
@@ -51,14 +45,14 @@ export class SharedReads {
     let large = false;
     const onread: OnReadOpts = {
       buffer: () => {
-        own = large && reader.midBody ? this.#slab() : undefined;
+        own = large && reader.midBody ? takeSlab() : undefined;
         return own?.buffer ?? this.#shared;
       },
       callback: (length, buffer) => {
         large = length > COPY_BYTES;
         const named = own;
         own = undefined;
-        const slab = named ?? (large ? this.#slab() : undefined);
+        const slab = named ?? (large ? takeSlab() : undefined);
         if (slab === undefined) {
           reader.take((buffer as Buffer).subarray(0, length), undefined);
           return true;
@@ -71,13 +65,13 @@ export class SharedReads {
       },
     };
     const closed = (): void => {
-      if (own !== undefined) this.#free(own);
+      if (own !== undefined) spare.keep(own);
       own = undefined;
     };
     return { onread, closed };
   }
+}
 
-  #slab(): Slab {
-    return this.#spare.pop() ?? new Slab(this.#free);
-  }
+function takeSlab(): Slab {
+  return spare.take() ?? new Slab();
 }

@@ -4,6 +4,7 @@
 // that was ready has been read (in one run beside nginx, this is most of what makes HTTP/2 cheaper than HTTP/1.1).
 
 import type { Duplex } from 'node:stream';
+import { Spares } from '../../net/spares.ts';
 import { Flag, FrameType, HEAD_BYTES, type Setting } from './frames.ts';
 
 const SMALL = 16_384;
@@ -15,19 +16,19 @@ const MOVE_BYTES = 2048;
 const MAX_SPARE_SMALL = 64;
 const MAX_SPARE_LARGE = 32;
 
-const spareSmall: Buffer[] = [];
-const spareLarge: Buffer[] = [];
+const spareSmall = new Spares<Buffer>(MAX_SPARE_SMALL);
+const spareLarge = new Spares<Buffer>(MAX_SPARE_LARGE);
 
 function borrow(bytes: number): Buffer {
   // The first of a large body: more will follow.
   if (bytes > SMALL / 2)
-    return bytes > LARGE ? Buffer.allocUnsafeSlow(bytes) : (spareLarge.pop() ?? Buffer.allocUnsafeSlow(LARGE));
-  return spareSmall.pop() ?? Buffer.allocUnsafeSlow(SMALL);
+    return bytes > LARGE ? Buffer.allocUnsafeSlow(bytes) : (spareLarge.take() ?? Buffer.allocUnsafeSlow(LARGE));
+  return spareSmall.take() ?? Buffer.allocUnsafeSlow(SMALL);
 }
 
 function giveBack(buffer: Buffer): void {
-  if (buffer.length === SMALL && spareSmall.length < MAX_SPARE_SMALL) spareSmall.push(buffer);
-  else if (buffer.length === LARGE && spareLarge.length < MAX_SPARE_LARGE) spareLarge.push(buffer);
+  if (buffer.length === SMALL) spareSmall.keep(buffer);
+  else if (buffer.length === LARGE) spareLarge.keep(buffer);
 }
 
 const unflushed: FrameWriter[] = [];

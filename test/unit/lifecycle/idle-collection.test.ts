@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { collectWhenIdle, idleLook } from '../../../src/lifecycle/idle-collection.ts';
+
+/** How often there was a collection after each second of such a load. */
+function collectionsAt(loads: readonly number[]): number[] {
+  let collections = 0;
+  let now = 0;
+  const look = idleLook({ load: () => now, collect: () => collections++ });
+  return loads.map((load) => {
+    now = load;
+    look();
+    return collections;
+  });
+}
+
+describe('the collection of an idle process', () => {
+  it('comes once after the start, when it has been quiet for three seconds', () => {
+    assert.deepEqual(collectionsAt([0.4, 0, 0, 0, 0, 0, 0, 0]), [0, 0, 0, 1, 1, 1, 1, 1]);
+  });
+
+  it('comes again after each busy time', () => {
+    assert.deepEqual(collectionsAt([0, 0, 0, 0.9, 0.5, 0, 0, 0, 0]), [0, 0, 1, 1, 1, 1, 1, 2, 2]);
+  });
+
+  it('never comes while there is work, however little at a time', () => {
+    assert.deepEqual(collectionsAt([0, 0, 0.05, 0, 0, 0.05, 0, 0, 0.9]).at(-1), 0);
+  });
+
+  it('does not come again for a little work now and then, as probes are', () => {
+    assert.equal(collectionsAt([0, 0, 0, 0.05, 0, 0, 0, 0.05, 0, 0, 0, 0]).at(-1), 1);
+  });
+
+  it('does not take its own pause for a busy time', () => {
+    const loads = [0, 0, 0, 0.3, 0, 0, 0, 0];
+    let collections = 0;
+    const look = idleLook({ load: () => loads.shift() ?? 0, collect: () => collections++ });
+    for (let second = 0; second < 8; second++) look();
+    assert.equal(collections, 1);
+  });
+
+  it('keeps no process alive', () => {
+    const before = process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const stop = collectWhenIdle();
+    assert.equal(process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length, before);
+    stop();
+  });
+});
