@@ -130,6 +130,14 @@ const TABLE = {
     'The client certificate names nobody who is allowed here.',
     'No --allow-… rule matches the verified client; add one if it is to be served.',
   ),
+  client_over_share: {
+    status: 503,
+    error: 'connection_limit_reached',
+    side: 'client',
+    text: 'More bytes wait here for this client than its share.',
+    advice:
+      'A client that asks for more than it reads, or uploads more than the app takes, on many streams; see --max-client-share. More memory gives all more room.',
+  },
   client_gone: {
     status: 499,
     error: 'connection_terminated',

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from './clients/certificate.ts';
 import { REJECTIONS, type Rejection } from './errors.ts';
 import type { RawHeaders } from './http/fields.ts';
+import type { Account } from './net/budget.ts';
 
 /** A body whose length is not known before its end (chunked, or until the connection closes). */
 export const UNKNOWN_LENGTH = -1;
@@ -31,6 +32,8 @@ export interface ClientConnection {
   readonly tls: TlsFacts | undefined;
   /** What its certificate came to; undefined where none is asked for. */
   readonly client: ClientIdentity | undefined;
+  /** What is held for it. */
+  readonly account: Account;
 }
 
 export interface Exchange {
@@ -90,6 +93,8 @@ export interface Exchange {
   carry(carrier: Carrier): void;
   pauseBody(): void;
   resumeBody(): void;
+  /** Who waits on its behalf until there is a carrier. */
+  waiter: Pick<Carrier, 'gone'> | undefined;
 
   /** Sends an interim (1xx) answer, where the client's protocol has such. */
   inform(status: number, headers: RawHeaders): void;
@@ -150,10 +155,7 @@ export type ReceivedRequest = {
   readonly bodyLength?: number;
 };
 
-/**
- * The fields of an exchange and what it comes to, the same in every protocol; how bytes leave, the protocols say. They set
- * `carrier` at carry(), `answered` at answer(), `ended` at end(), and call conclude() when nothing can follow any more.
- */
+/** What is the same in every protocol. They set `carrier`, `answered`, `ended`, and conclude() when nothing can follow any more. */
 export abstract class ExchangeState implements Exchange {
   readonly connection: ClientConnection;
   readonly protocol: Protocol;
@@ -182,6 +184,7 @@ export abstract class ExchangeState implements Exchange {
   finished = false;
   /** Who carries it, from carry() on. */
   carrier: Carrier | undefined = undefined;
+  waiter: Pick<Carrier, 'gone'> | undefined = undefined;
   /** end() has been called: the carrier has done its part. */
   ended = false;
 
@@ -213,8 +216,9 @@ export abstract class ExchangeState implements Exchange {
 
   /** A carrier that has not done its part closes the app's side, now; it is told once. */
   letCarrierGo(): void {
-    const { carrier } = this;
+    const carrier = this.carrier ?? this.waiter;
     this.carrier = undefined;
+    this.waiter = undefined;
     if (!this.ended) carrier?.gone();
   }
 
@@ -231,10 +235,7 @@ export abstract class ExchangeState implements Exchange {
   abstract switchProtocols(reason: string, headers: RawHeaders): Duplex;
 }
 
-/**
- * A callback on behalf of an exchange, if there is one, has thrown: the pipeline is told, and its carrier. Throws nothing;
- * whoever calls closes the connection, or the stream, of the exchange.
- */
+/** A callback on behalf of an exchange has thrown: pipeline and carrier are told. Throws nothing; whoever calls closes its connection. */
 export function crashExchange(
   exchange: ExchangeState | undefined,
   error: unknown,

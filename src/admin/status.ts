@@ -19,7 +19,11 @@ export type About = {
 };
 
 export interface Activity {
-  activity(): { readonly connections: Readonly<Record<string, number>>; readonly requestsInFlight: number };
+  activity(): {
+    readonly connections: Readonly<Record<string, number>>;
+    readonly requestsInFlight: number;
+    readonly bufferedBytes: number;
+  };
 }
 
 export type StatusOptions = {

@@ -8,8 +8,8 @@ import type { Carrier, Exchange, Failures } from '../exchange.ts';
 import { interimFields, passableTrailers, type RawHeaders } from '../http/fields.ts';
 import type { Timed } from '../net/deadlines.ts';
 import { type AnswerHead, mayRepeat, passesInterim } from './answer.ts';
-import { KeptBody } from './kept-body.ts';
-import type { Borrower } from './pool.ts';
+import type { Borrower } from './borrower.ts';
+import { SentRequest } from './sent-request.ts';
 import type { Lender, Loss, Receiver, Transport } from './transport.ts';
 import { joinTunnel, leaveTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
 import { type ForwarderOptions, MAX_INTERIM } from './upstream.ts';
@@ -22,15 +22,14 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   readonly client: string;
   readonly clientConnection: object;
   readonly upgrades: boolean;
+  readonly lasting: boolean;
+  lasts = false;
   waited = false;
   readonly #failures: Failures;
   readonly #options: CarriageOptions;
-  readonly #kept: KeptBody | undefined;
+  readonly #request: SentRequest;
   #transport: Transport | undefined = undefined;
-  #requestDone: boolean;
-  #requestTrailers: RawHeaders | undefined = undefined;
-  /** The app has not taken what was sent, and the client has not taken what was answered, when more of it came. */
-  #appBehind = false;
+  /** The client has not taken what was answered, when more of it came. */
   #clientBehind = false;
   #interims = 0;
   #answering = false;
@@ -41,10 +40,10 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.client = clientKey(exchange.connection.client, exchange.client);
     this.clientConnection = exchange.connection;
     this.upgrades = exchange.upgrade !== undefined;
+    this.lasting = this.upgrades || exchange.grpc;
     this.#failures = failures;
     this.#options = options;
-    this.#requestDone = exchange.bodyLength === 0;
-    this.#kept = options.lender.keepsBody && exchange.bodyLength !== 0 ? new KeptBody() : undefined;
+    this.#request = new SentRequest(exchange, options.lender.keepsBody);
   }
 
   // ---- Borrower
@@ -60,17 +59,11 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
       if (this.#transport !== transport) return true;
       this.#turn();
       if (!this.waited) this.exchange.carry(this);
-      else if (this.#kept !== undefined) this.#sendAgain(transport, this.#kept.bytes);
+      else this.#request.again(transport);
     } catch (error) {
       this.crashed(error);
     }
     return true;
-  }
-
-  #sendAgain(transport: Transport, body: Buffer): void {
-    if (body.length > 0) transport.sendBody(body);
-    if (this.#requestDone) transport.sendEnd(this.#requestTrailers);
-    else this.exchange.resumeBody();
   }
 
   /** Nothing could be lent, or what was is taken back. */
@@ -91,18 +84,12 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   body(chunk: Buffer): void {
     const transport = this.#transport;
     if (transport === undefined) return;
-    this.#kept?.add(chunk);
-    if (transport.sendBody(chunk)) return this.#turn();
-    // Most writes are done before the client's next bytes come: pausing at once would cost two system calls for each.
-    if (this.#appBehind) this.exchange.pauseBody();
-    this.#appBehind = true;
+    this.#request.body(transport, chunk);
     this.#turn();
   }
 
   bodyEnd(trailers: RawHeaders | undefined): void {
-    this.#requestDone = true;
-    this.#requestTrailers = passableTrailers(trailers);
-    this.#transport?.sendEnd(this.#requestTrailers);
+    this.#request.end(this.#transport, trailers);
     this.#turn();
   }
 
@@ -115,6 +102,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   gone(): void {
     this.#options.lender.forget(this);
     this.#release()?.abandon();
+    this.#request.settle();
     // The client's last bytes may still be on their way to the app.
     if (this.#tunnel !== undefined) leaveTunnel(this.#tunnel, this.#options);
   }
@@ -137,8 +125,9 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   answerHead(head: AnswerHead): void {
     const { exchange } = this;
     this.#answering = true;
-    exchange.patient = head.stream || exchange.grpc;
-    this.#kept?.drop();
+    // An event stream too many is held to the time-outs like everything.
+    exchange.patient = exchange.grpc || (head.stream && this.#options.lender.lasts(this));
+    this.#request.settle();
     const nowMs = this.#options.clock();
     exchange.upstreamMs = nowMs - exchange.startedMs;
     exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
@@ -152,8 +141,11 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   settle(): void {
     if (this.#transport === undefined) return;
     if (!this.exchange.flush()) {
+      const { account } = this.exchange.connection;
+      // It goes on asking, and takes nothing.
+      if (account.exceeded) return this.#give(REJECTIONS.client_over_share);
       // As with requests: the second read that the client has not taken pauses.
-      if (this.#clientBehind) this.#transport?.pauseAnswer();
+      if (this.#clientBehind || account.tight) this.#transport?.pauseAnswer();
       this.#clientBehind = true;
     }
     this.#heard();
@@ -165,8 +157,8 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   }
 
   appDrained(): void {
-    this.#appBehind = false;
-    if (!this.#requestDone) this.exchange.resumeBody();
+    this.#request.taken();
+    if (!this.#request.done) this.exchange.resumeBody();
     this.#heard();
   }
 
@@ -174,14 +166,14 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#release();
     if (!this.#mayRepeat(loss)) return this.#fail(rejection);
     this.waited = true;
-    this.#appBehind = false;
-    if (!this.#requestDone) this.exchange.pauseBody();
+    if (!this.#request.done) this.exchange.pauseBody();
     this.#options.lender.borrow(this);
   }
 
   switched(reason: string, raw: RawHeaders, app: TunnelEnd): void {
     const { exchange } = this;
     this.#release();
+    this.#request.settle();
     if (!provesHandshake(exchange, raw)) {
       app.stream.destroy();
       return this.#fail(REJECTIONS.upstream_bad_upgrade);
@@ -211,13 +203,14 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   /** Not while the client owes: more of its request, or room for more of its answer. */
   #appOwes(): boolean {
     if (this.#transport?.connected !== true || this.exchange.patient || this.#clientBehind) return false;
-    return this.#requestDone || this.#appBehind || this.exchange.awaitsContinue;
+    return this.#request.done || this.#request.behind || this.exchange.awaitsContinue;
   }
 
   // ---- ends
 
   crashed(error: unknown): void {
     this.#release()?.abandon();
+    this.#request.settle();
     this.#failures.crashed(this.exchange, error);
   }
 
@@ -227,7 +220,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     if (this.waited || this.#answering || this.#interims > 0) return false;
     if (loss === undefined || exchange.finished || exchange.upgrade !== undefined) return false;
     if (loss === 'stale') return mayRepeat(exchange);
-    return exchange.bodyLength === 0 || this.#kept?.whole === true;
+    return this.#request.whole;
   }
 
   /** The app's answer cannot be used. */
@@ -237,6 +230,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   }
 
   #fail(rejection: Rejection): void {
+    this.#request.settle();
     this.#failures.fail(this.exchange, rejection);
   }
 
@@ -244,6 +238,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     const transport = this.#transport;
     this.#transport = undefined;
     this.deadlineMs = Number.POSITIVE_INFINITY;
+    this.#request.taken();
     if (transport?.keepsTime === false) this.#options.deadlines.delete(this);
     return transport;
   }

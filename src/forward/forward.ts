@@ -51,7 +51,9 @@ export function forwarderOf(lender: Lender, options: ForwarderOptions): Forwarde
 }
 
 function carry(exchange: Exchange, failures: Failures, route: CarriageOptions): void {
-  route.lender.borrow(new Carriage(exchange, failures, route));
+  const carriage = new Carriage(exchange, failures, route);
+  exchange.waiter = carriage;
+  route.lender.borrow(carriage);
 }
 
 async function loadHttpProxy(options: ForwardOptions): Promise<Lender> {

@@ -71,12 +71,16 @@ export class Line<W extends Waiter> {
     this.#places.set(waiter, place);
   }
 
-  /** Whose turn it is; one of a client that is `full` only where no other client waits. */
-  next(full: (client: string) => boolean): W | undefined {
-    let turn = this.#clients.first;
-    while (turn !== undefined && full(turn.client)) turn = turn.after;
-    turn ??= this.#clients.first;
-    return turn?.queue.first?.places.first?.waiter;
+  /** Whose turn it is; one of a client that is `full` only where no other client waits, and nobody who is `barred`. */
+  next(full: (client: string) => boolean, barred: (waiter: W) => boolean = () => false): W | undefined {
+    let second: W | undefined;
+    for (let turn = this.#clients.first; turn !== undefined; turn = turn.after) {
+      const waiter = turn.queue.first?.places.first?.waiter;
+      if (waiter === undefined || barred(waiter)) continue;
+      if (!full(turn.client)) return waiter;
+      second ??= waiter;
+    }
+    return second;
   }
 
   /** It was its turn: what else waits of its connection, and of its client, waits behind the others. */

@@ -5,37 +5,10 @@
 
 import { REJECTIONS, type Rejection } from '../errors.ts';
 import type { Timed } from '../net/deadlines.ts';
-import { Line, type Waiter } from './line.ts';
+import type { Borrower, Member } from './borrower.ts';
+import { Line } from './line.ts';
 import { type ShareOptions, Shares } from './shares.ts';
 import type { ForwarderOptions } from './upstream.ts';
-
-/** Who wants a transport. */
-export interface Borrower<T> extends Waiter {
-  /** What it gets may become a tunnel, so that nothing may have been carried on it. */
-  readonly upgrades: boolean;
-  /** It lost one that the app had closed: it stands first in line, and trusts none that was used. */
-  readonly waited: boolean;
-  /** False: it does not need it any more. */
-  lend(transport: T): boolean;
-  /** Nothing became free within the connect time-out, or the app cannot be reached. */
-  denied(rejection: Rejection): void;
-  /** Others wait, and its client has its share: where that is to blame for how long it takes, it ends. */
-  yield(): void;
-}
-
-/** One connection or session. */
-export interface Member<T> {
-  /** How many more exchanges it takes now: 0 when busy, closing, or not open yet. */
-  readonly room: number;
-  /** Whether it will do for this borrower. */
-  suits(borrower: Borrower<T>): boolean;
-  /** What carries the next exchange; it takes up room when that is sent. */
-  transport(): T;
-  /** Takes no new exchange and ends after those in flight. */
-  close(): void;
-  /** Who has it; the pool's to set, where shares are counted. */
-  holder?: Borrower<T> | undefined;
-}
 
 export type PoolOptions<T, M extends Member<T>> = Pick<
   ForwarderOptions,
@@ -44,7 +17,7 @@ export type PoolOptions<T, M extends Member<T>> = Pick<
   readonly maxMembers: number;
   /** Opens one, for that borrower; with room at once, or with none until it is offered. */
   readonly dial: (pool: Pool<T, M>, borrower: Borrower<T>) => M;
-  /** Of members that carry one exchange each; undefined: shares are not counted. */
+  /** Undefined: shares are not counted. */
   readonly share?: ShareOptions | undefined;
 };
 
@@ -74,11 +47,11 @@ export class Pool<T, M extends Member<T>> implements Timed {
 
   /** Lends, now or when there is something to lend. */
   borrow(borrower: Borrower<T>): void {
-    const free = this.#roomy();
+    const free = this.#barred(borrower) ? undefined : this.#roomy();
     if (free?.suits(borrower) === true) return this.#lend(free, borrower);
     // What is free and does not suit makes room for what does.
     if (free !== undefined && this.#members.size >= this.#options.maxMembers) this.#free[0]?.close();
-    const dialled = this.#dial(borrower);
+    const dialled = this.#barred(borrower) ? undefined : this.#dial(borrower);
     if (dialled !== undefined && dialled.room > 0) return this.#lend(dialled, borrower);
     const deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
     this.#line.add(borrower, deadlineMs, borrower.waited);
@@ -87,6 +60,31 @@ export class Pool<T, M extends Member<T>> implements Timed {
   /** Takes a borrower out of the line. */
   forget(borrower: Borrower<T>): void {
     if (this.#line.length > 0) this.#line.forget(borrower);
+  }
+
+  /** It has something of a member that carries many. */
+  begun(borrower: Borrower<T>): void {
+    this.#shares?.take(borrower.client);
+    if (borrower.lasting) this.lasts(borrower);
+  }
+
+  ended(borrower: Borrower<T>): void {
+    this.#shares?.giveBack(borrower.client);
+    if (borrower.lasts) this.#shares?.lastNoMore(borrower.client);
+    borrower.lasts = false;
+  }
+
+  /** What it has may last for ever from now on. False: its client has as much of that as it may. */
+  lasts(borrower: Borrower<T>): boolean {
+    if (this.#shares === undefined || borrower.lasts) return true;
+    borrower.lasts = borrower.lasting || this.#shares.mayLast(borrower.client);
+    if (borrower.lasts) this.#shares.last(borrower.client);
+    return borrower.lasts;
+  }
+
+  /** What a member can carry, and so the others. */
+  sized(streams: number): void {
+    this.#shares?.resize(streams * this.#options.maxMembers);
   }
 
   /** A member has room: it is open now, or an exchange on it is complete. */
@@ -154,11 +152,11 @@ export class Pool<T, M extends Member<T>> implements Timed {
   }
 
   #give(member: M, borrower: Borrower<T>): void {
-    if (this.#shares !== undefined) {
-      this.#shares.take(borrower.client);
+    if (this.#shares !== undefined && member.holders === undefined) {
+      this.begun(borrower);
       member.holder = borrower;
     }
-    borrower.lend(member.transport());
+    borrower.lend(member.transport(borrower));
     // It was not needed any more.
     if (member.room > 0) this.#givenBack(member);
   }
@@ -167,23 +165,30 @@ export class Pool<T, M extends Member<T>> implements Timed {
     const { holder } = member;
     if (holder === undefined) return;
     member.holder = undefined;
-    this.#shares?.giveBack(holder.client);
+    this.ended(holder);
   }
+
+  /** Whether it would be one too many of those that may last for ever. */
+  readonly #barred = (borrower: Borrower<T>): boolean =>
+    borrower.lasting && this.#shares?.mayLast(borrower.client) === false;
 
   /** Whose turn it is. */
   get #next(): Borrower<T> | undefined {
-    return this.#line.next(this.#shares?.full ?? NOBODY_FULL);
+    return this.#line.next(this.#shares?.full ?? NOBODY_FULL, this.#barred);
   }
 
   /** As long as somebody waits who has less than his share: what those who have theirs do not move. */
   #reclaim(): void {
     const shares = this.#shares;
     if (shares === undefined || this.#line.length === 0) return;
-    for (const { holder } of [...this.#members]) {
-      const next = this.#next;
-      if (next === undefined || shares.full(next.client)) return;
-      // What it gives back is lent to who is next within the call.
-      if (holder !== undefined && shares.full(holder.client)) holder.yield();
+    for (const { holder, holders } of [...this.#members]) {
+      const all = holders ?? (holder === undefined ? [] : [holder]);
+      for (const one of [...all]) {
+        const next = this.#next;
+        if (next === undefined || shares.full(next.client)) return;
+        // What it gives back is lent to who is next within the call.
+        if (shares.full(one.client)) one.yield();
+      }
     }
   }
 

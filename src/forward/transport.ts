@@ -5,7 +5,7 @@ import type { Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import type { RawHeaders } from '../http/fields.ts';
 import type { AnswerHead } from './answer.ts';
-import type { Borrower } from './pool.ts';
+import type { Borrower } from './borrower.ts';
 import type { TunnelEnd } from './tunnel.ts';
 
 /** Moves the messages of one exchange. After abandon() it calls its receiver no more. */
@@ -60,6 +60,8 @@ export interface Lender {
   readonly keepsBody: boolean;
   borrow(borrower: Borrower<Transport>): void;
   forget(borrower: Borrower<Transport>): void;
+  /** Its answer may be silent for ever. False: its client has as many of such as it may. */
+  lasts(borrower: Borrower<Transport>): boolean;
   /** Lends no more, and closes what is idle. */
   close(): void;
 }

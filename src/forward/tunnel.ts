@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
 import { endToEnd, fieldValue, type RawHeaders } from '../http/fields.ts';
 import { acceptOf } from '../http/websocket.ts';
+import type { Account } from '../net/budget.ts';
 import type { ForwarderOptions } from './upstream.ts';
 
 /** The app's side of a tunnel. */
@@ -21,16 +22,32 @@ export function joinTunnel(exchange: Exchange, reason: string, raw: RawHeaders, 
   const headers = endToEnd(raw, false, new Set());
   headers.push('Connection', 'Upgrade', 'Upgrade', fieldValue(raw, 'upgrade') ?? '');
   const client = exchange.switchProtocols(reason, headers);
-  client.on('data', (chunk: Buffer) => {
-    exchange.bytesIn += chunk.length;
-  });
-  app.on('data', (chunk: Buffer) => {
-    exchange.bytesOut += chunk.length;
-  });
   // Not the hot path: pipe() brings back-pressure, and passes the end of one direction on without closing the other.
   client.pipe(app);
   app.pipe(client);
+  const count = countWaiting(exchange.connection.account, client, app);
+  client.on('data', (chunk: Buffer) => {
+    exchange.bytesIn += chunk.length;
+    count();
+  });
+  app.on('data', (chunk: Buffer) => {
+    exchange.bytesOut += chunk.length;
+    count();
+  });
   app.on('close', () => endWith(exchange, app));
+}
+
+/** Counts what both ends have been given and have not taken, whenever that is called, and as they take it. */
+function countWaiting(account: Account, ...ends: readonly Duplex[]): () => void {
+  let counted = 0;
+  const count = (): void => {
+    let waiting = 0;
+    for (const end of ends) if (!end.destroyed) waiting += end.writableLength;
+    account.count(waiting - counted);
+    counted = waiting;
+  };
+  for (const end of ends) end.on('drain', count).on('close', count);
+  return count;
 }
 
 /** The app's side is closed: a clean end lets the client read the rest, a broken one cuts it. */

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../exchange.ts';
 import type { UpstreamAddress } from '../net/addresses.ts';
+import type { Account } from '../net/budget.ts';
 import type { Deadlines } from '../net/deadlines.ts';
 import type { ShareOptions } from './shares.ts';
 
@@ -26,6 +27,8 @@ export type ForwarderOptions = {
   readonly crashed: (error: unknown) => void;
   /** How much of maxConnections one client may have while others wait; undefined: all. */
   readonly share?: ShareOptions | undefined;
+  /** For what is held for the app, on connections that many clients share. */
+  readonly account: Account;
 };
 
 /** The app's answer may have a larger head than a request: cookies and policies are set there. */

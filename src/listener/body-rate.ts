@@ -11,9 +11,9 @@ export type BodyRateLimits = Pick<Limits, 'minBodyRate' | 'clientTimeoutMs'>;
 const LEAST_MS = 500;
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Whether it matters for this exchange: a connection to the app is held for it, and silence is not normal. */
-export function isMeasured({ carrier, ended, patient, grpc }: ExchangeState): boolean {
-  return carrier !== undefined && !ended && !patient && !grpc;
+/** Whether it matters for this exchange: a connection to the app is held for it, and silence is not normal. `silent`: it may be. */
+export function isMeasured({ carrier, ended, patient, grpc }: ExchangeState, silent = grpc): boolean {
+  return carrier !== undefined && !ended && !patient && !silent;
 }
 
 export class BodyRate {

@@ -3,9 +3,11 @@
 
 import { createServer, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { clientKey } from '../clients/client-key.ts';
 import type { Clock, Handler } from '../exchange.ts';
 import type { TlsChoice } from '../identity/sni/choice.ts';
 import { type AddressList, canonicalAddress } from '../net/addresses.ts';
+import type { Budget } from '../net/budget.ts';
 import type { Deadlines } from '../net/deadlines.ts';
 import { ignoreError } from '../net/guard.ts';
 import { type Bound, openPort } from '../net/ports.ts';
@@ -41,6 +43,8 @@ export type ListenerOptions = {
   /** Where clients are asked for a certificate (`tls` asks for it, too). */
   readonly clientCertificates: ClientCertificates | undefined;
   readonly observer: ListenerObserver;
+  /** What may be held for clients. */
+  readonly budget: Budget;
 };
 
 export interface Listener {
@@ -71,7 +75,9 @@ export function createListener(options: ListenerOptions): Listener {
     handshakeTimeoutMs: limits.handshakeTimeoutMs,
     clientCertificates: options.clientCertificates,
     observer,
-    accepted({ socket, protocol, ...client }: Accepted) {
+    accepted({ socket, protocol, ...accepted }: Accepted) {
+      const account = options.budget.open(clientKey(accepted.client, accepted.remoteAddress));
+      const client = { ...accepted, account };
       if (protocol === 'h2') new Http2Connection(socket as TLSSocket, client, http2);
       else new Http1Connection(socket, client, http1);
       observer.connected(protocol);

@@ -29,6 +29,8 @@ export type Capacity = {
   readonly automatic: number;
   /** What --upstream-max-connections comes to. */
   readonly upstreamConnections: number;
+  /** What may be held for clients beyond the least of each connection. */
+  readonly heldBytes: number;
   /** What bounds `automatic`. */
   readonly boundBy: 'memory' | 'files';
 };
@@ -38,9 +40,14 @@ const BASE_BYTES = 96 << 20;
 /**
  * Of one connection. Idle it takes 37 to 48 KiB in HTTP/1.1 and 41 to 80 in HTTP/2 (growth with 2,000 of each, Node 20 and
  * 24), but 66 after an answer of 16 KiB and 124 after one of 1 MiB, because Node keeps the buffers of TLS as large as they
- * once were until the connection closes; the rest is for the kernel's buffers, which count, too.
+ * once were until the connection closes; the rest is for the kernel's buffers, which count, too. It may hold its first window
+ * (HTTP/2: 64 KiB) or one read whatever others hold; what it holds beyond that is taken from the part for all.
  */
 const CONNECTION_BYTES = 160 << 10;
+/** Of the memory beyond the base, for bytes that wait for somebody; no more where there is plenty. */
+const HELD_PART = 1 / 4;
+const LEAST_HELD_BYTES = 8 << 20;
+const MOST_HELD_BYTES = 512 << 20;
 /** Kept back for listeners, certificates, the log, the admin server and its probes. */
 const OTHER_FILES = 64;
 /** Fewer are of no use; a process whose limits allow less will fail in plain sight. */
@@ -54,7 +61,9 @@ const MIN_CONNECTIONS = 64;
 export function capacityOf({ memoryBytes, openFiles }: SystemLimits, demand: Demand): Capacity {
   const { maxConnections } = demand;
   const files = Math.max(0, openFiles - OTHER_FILES);
-  const byMemory = Math.max(MIN_CONNECTIONS, Math.floor((memoryBytes - BASE_BYTES) / CONNECTION_BYTES));
+  const beyondBase = memoryBytes - BASE_BYTES;
+  const heldBytes = Math.floor(Math.min(MOST_HELD_BYTES, Math.max(LEAST_HELD_BYTES, beyondBase * HELD_PART)));
+  const byMemory = Math.max(MIN_CONNECTIONS, Math.floor((beyondBase - heldBytes) / CONNECTION_BYTES));
   const wanted = maxConnections === 'auto' ? byMemory : maxConnections;
   const upstreamConnections = upstreamWithin(Math.max(Math.floor(files / 2), files - wanted), demand);
   const byFiles = Math.max(MIN_CONNECTIONS, files - upstreamFiles(upstreamConnections, demand));
@@ -62,6 +71,7 @@ export function capacityOf({ memoryBytes, openFiles }: SystemLimits, demand: Dem
     connections: Math.min(wanted, byFiles),
     automatic: Math.min(byMemory, byFiles),
     upstreamConnections,
+    heldBytes,
     boundBy: byFiles < byMemory ? 'files' : 'memory',
   };
 }

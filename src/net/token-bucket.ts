@@ -3,7 +3,7 @@
 import type { Clock } from '../exchange.ts';
 
 /** `burst` at once, and `perSecond` in the long run. */
-export type Budget = { readonly burst: number; readonly perSecond: number };
+export type Pace = { readonly burst: number; readonly perSecond: number };
 
 export class TokenBucket {
   readonly #clock: Clock;
@@ -13,7 +13,7 @@ export class TokenBucket {
   #creditMs: number;
   #sinceMs: number;
 
-  constructor({ burst, perSecond }: Budget, clock: Clock) {
+  constructor({ burst, perSecond }: Pace, clock: Clock) {
     this.#clock = clock;
     this.#costMs = 1000 / perSecond;
     this.#maxCreditMs = burst * this.#costMs;

@@ -62,6 +62,7 @@ export const METRICS = {
     'Client connections that were refused, or ended for what their clients did, by reason.',
     'reason',
   ),
+  buffered_bytes: gauge('Bytes that are held for clients and the app because they are not taken yet.'),
   client_share_refused_total: counter(
     'Requests that found no connection to the app in time while their client had its --max-client-share of them.',
   ),

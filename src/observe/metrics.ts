@@ -42,6 +42,7 @@ export function createMetrics(build: BuildInfo, ofProcess = true) {
   const requests = new RequestCounts();
   let countConnections: (protocol: string) => number = () => 0;
   let readiness = (): Readiness => ({ appUp: false, ready: false });
+  let countHeld: () => number = () => 0;
   const families = makeFamilies(registry, {
     ...collectorsOf(requests),
     connections_active(metric) {
@@ -49,6 +50,7 @@ export function createMetrics(build: BuildInfo, ofProcess = true) {
     },
     app_up: (metric) => metric.set(readiness().appUp ? 1 : 0),
     ready: (metric) => metric.set(readiness().ready ? 1 : 0),
+    buffered_bytes: (metric) => metric.set(countHeld()),
   });
   families.build_info.set({ ...build }, 1);
   setZeros(families);
@@ -65,10 +67,15 @@ export function createMetrics(build: BuildInfo, ofProcess = true) {
     tellReadinessWith(ask: () => Readiness): void {
       readiness = ask;
     },
+    /** `count` is asked at every scrape. */
+    countHeldWith(count: () => number): void {
+      countHeld = count;
+    },
     /** For /status: what is going on now. */
     activity: () => ({
       connections: Object.fromEntries(STATES.map((protocol) => [protocol, countConnections(protocol)])),
       requestsInFlight: requests.inFlight,
+      bufferedBytes: countHeld(),
     }),
     exchangeStarted: () => requests.started(),
     exchangeFinished(exchange: Exchange, durationMs: number): void {

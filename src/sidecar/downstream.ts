@@ -7,6 +7,7 @@ import type { ClientCertificates } from '../listener/accept/client-certificates.
 import { LINGER_MS, type Limits, MAX_FIELDS } from '../listener/limits.ts';
 import { createListener, type Listener, type ListenerObserver } from '../listener/listener.ts';
 import { AddressList } from '../net/addresses.ts';
+import type { Budget } from '../net/budget.ts';
 import type { Deadlines } from '../net/deadlines.ts';
 
 export type Downstream = {
@@ -16,6 +17,7 @@ export type Downstream = {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
   readonly maxConnections: number;
+  readonly budget: Budget;
   readonly observer: ListenerObserver;
 };
 

@@ -7,6 +7,7 @@ import type { Clock } from '../exchange.ts';
 import { upstreamName } from '../forward/upstream.ts';
 import type { Listener } from '../listener/listener.ts';
 import { AddressList } from '../net/addresses.ts';
+import { Budget } from '../net/budget.ts';
 import type { Capacity } from '../net/capacity.ts';
 import { Deadlines } from '../net/deadlines.ts';
 import { observeConnections } from '../observe/connections.ts';
@@ -45,11 +46,19 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
   const { upstream, plaintext } = config;
   const capacity = planCapacity(config);
   const deadlines = new Deadlines(clock);
+  const budget = new Budget({ bytes: capacity.heldBytes, percent: config.maxClientShare });
   const observer = observeExchanges({ log, metrics, settings, clock, plaintext, appRefused: health.refused });
   const crashed = (error: unknown): void => observer.internalError(undefined, error);
   const maxConnections = capacity.upstreamConnections;
   const shareRefused = (): void => metrics.client_share_refused_total.inc();
-  const forwarder = await openForwarder(config, { clock, deadlines, crashed, maxConnections, shareRefused });
+  const forwarder = await openForwarder(config, {
+    clock,
+    deadlines,
+    crashed,
+    maxConnections,
+    shareRefused,
+    account: budget.shared,
+  });
   const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
   const trusted = new AddressList(config.trustForwarded);
   const pipeline = createPipeline({
@@ -65,8 +74,10 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
     clock,
     deadlines,
     maxConnections: capacity.connections,
+    budget,
     observer: observeConnections(log, metrics, clock),
   });
+  metrics.countHeldWith(() => budget.held);
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange(listener.setTls);
   certificates.onClientCaChanged(listener.revokeVerified);

@@ -5,7 +5,7 @@ import { createForwarder } from '../forward/forward.ts';
 import { ANSWER_HEAD_BYTES, type ForwarderOptions, type ForwardLimits } from '../forward/upstream.ts';
 import { MAX_FIELDS } from '../listener/limits.ts';
 
-type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed'> & {
+type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed' | 'account'> & {
   /** See ShareOptions. */
   readonly shareRefused: () => void;
   /** What --upstream-max-connections comes to. */

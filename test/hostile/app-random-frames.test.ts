@@ -93,6 +93,8 @@ async function play(seed: number): Promise<void> {
   for (const { said } of calls) assertOnce(said, seed);
   assert.deepEqual(stage.crashes, [], `seed ${seed}`);
   stage.end();
+  await turns(1);
+  assert.deepEqual([stage.budget.held, stage.budget.lent], [0, 0], `seed ${seed}: nothing is held`);
 }
 
 /** In pieces, between which clients do something. */

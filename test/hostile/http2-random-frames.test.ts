@@ -80,7 +80,7 @@ async function play(seed: number): Promise<void> {
   assert.equal(new Set(finished).size, finished.length, `seed ${seed}: each finished once`);
   for (const exchange of exchanges) assert.ok(exchange.finished, `seed ${seed}: all are finished`);
   assert.deepEqual(stage.crashes, [], `seed ${seed}`);
-  assert.equal(stage.connection.heldBytes, 0, `seed ${seed}: nothing is held`);
+  assert.deepEqual([stage.budget.held, stage.budget.lent], [0, 0], `seed ${seed}: nothing is held`);
 }
 
 test(`${SEQUENCES} random sequences of frames`, { timeout: 3_600_000 }, async () => {

@@ -6,6 +6,7 @@ import { createAuthority } from '../../certs/authority.ts';
 import { type Carrier, type Exchange, type Handler, UNKNOWN_LENGTH } from '../../src/exchange.ts';
 import { createListener } from '../../src/listener/listener.ts';
 import { AddressList } from '../../src/net/addresses.ts';
+import { Budget } from '../../src/net/budget.ts';
 import { Deadlines } from '../../src/net/deadlines.ts';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { data, headers } from '../support/h2-frames.ts';
@@ -63,6 +64,7 @@ async function begin(t: TestContext, carrier: Partial<Carrier>, changes: Partial
     deadlines,
     http2: true,
     maxConnections: 100,
+    budget: new Budget({ bytes: 64 << 20, percent: 50 }),
     balancers: new AddressList([]),
     clientCertificates: undefined,
     observer: {

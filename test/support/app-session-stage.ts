@@ -4,12 +4,15 @@
 import type { Socket } from 'node:net';
 import type { Rejection } from '../../src/errors.ts';
 import type { AnswerHead } from '../../src/forward/answer.ts';
+import type { Borrower } from '../../src/forward/borrower.ts';
 import { AppSession } from '../../src/forward/h2c/session.ts';
-import { type Borrower, Pool } from '../../src/forward/pool.ts';
+import { Pool } from '../../src/forward/pool.ts';
+import type { ShareOptions } from '../../src/forward/shares.ts';
 import type { Loss, Receiver, Transport } from '../../src/forward/transport.ts';
 import type { TunnelEnd } from '../../src/forward/tunnel.ts';
 import type { ForwardLimits } from '../../src/forward/upstream.ts';
 import type { RawHeaders } from '../../src/http/fields.ts';
+import { Budget } from '../../src/net/budget.ts';
 import { Deadlines } from '../../src/net/deadlines.ts';
 import { FakeExchange, type FakeRequest } from '../unit/pipeline/fake-exchange.ts';
 import { type Frame, PREFACE, SETTINGS_ACK, settings } from './h2-frames.ts';
@@ -34,9 +37,12 @@ export class AppSocket extends MemorySocket {
 
 /** One call, from the borrowing to its end. */
 export class Call implements Borrower<Transport>, Receiver {
+  readonly lasting = false;
+  lasts = false;
   readonly upgrades = false;
   readonly waited = false;
-  readonly client = '192.0.2.7';
+  readonly client: string;
+  yields = 0;
   readonly clientConnection = this;
   readonly deadlineMs = Number.POSITIVE_INFINITY;
   readonly exchange: FakeExchange;
@@ -49,7 +55,8 @@ export class Call implements Borrower<Transport>, Receiver {
   /** Called with each word of `said`. */
   onSaid: (word: string) => void = () => {};
 
-  constructor(request: FakeRequest, upgrade: string | undefined) {
+  constructor(request: FakeRequest, upgrade: string | undefined, client = '192.0.2.7') {
+    this.client = client;
     this.exchange = new FakeExchange(request);
     this.exchange.host = 'app.test';
     this.exchange.upgrade = upgrade;
@@ -57,7 +64,9 @@ export class Call implements Borrower<Transport>, Receiver {
 
   expire(): void {}
 
-  yield(): void {}
+  yield(): void {
+    this.yields++;
+  }
 
   lend(transport: Transport): boolean {
     this.transport = transport;
@@ -130,9 +139,10 @@ export class AppStage {
   readonly sockets: AppSocket[] = [];
   readonly crashes: unknown[] = [];
   readonly pool: Pool<Transport, AppSession>;
+  readonly budget = new Budget({ bytes: 64 << 20, percent: 50 });
   readonly #deadlines = new Deadlines(() => this.nowMs);
 
-  constructor(changes: Partial<ForwardLimits> = {}, maxMembers = 4) {
+  constructor(changes: Partial<ForwardLimits> = {}, maxMembers = 4, share?: ShareOptions) {
     const limits: ForwardLimits = {
       connectTimeoutMs: 5000,
       upstreamTimeoutMs: 60_000,
@@ -147,10 +157,12 @@ export class AppStage {
       clock: () => this.nowMs,
       deadlines: this.#deadlines,
       crashed: (error: unknown) => void this.crashes.push(error),
+      account: this.budget.shared,
     };
     this.pool = new Pool({
       ...options,
       maxMembers,
+      share,
       dial: (owner) => {
         const socket = new AppSocket();
         this.sockets.push(socket);
@@ -166,8 +178,12 @@ export class AppStage {
     return this.sockets.at(-1) as AppSocket;
   }
 
-  call(request: FakeRequest = {}, upgrade?: string): Call {
-    const call = new Call({ protocol: 'h2', ...request }, upgrade);
+  call(request: FakeRequest = {}, upgrade?: string, client?: string): Call {
+    const call = new Call(
+      { protocol: 'h2', connection: { account: this.budget.open('a') }, ...request },
+      upgrade,
+      client,
+    );
     this.pool.borrow(call);
     return call;
   }

@@ -6,6 +6,7 @@ import type { Rejection } from '../../src/errors.ts';
 import type { Carrier, Exchange, Handler } from '../../src/exchange.ts';
 import { Connections } from '../../src/listener/connections.ts';
 import { Http2Connection } from '../../src/listener/http2/connection.ts';
+import { Budget } from '../../src/net/budget.ts';
 import { Deadlines } from '../../src/net/deadlines.ts';
 import { type Frame, FrameReader, PREFACE, settings, Type } from './h2-frames.ts';
 
@@ -87,6 +88,7 @@ export class H2Stage {
   readonly crashes: unknown[] = [];
   readonly failures: string[] = [];
   readonly connection: Http2Connection;
+  readonly budget = new Budget({ bytes: 64 << 20, percent: 50 });
   /** Called with each exchange. */
   onRequest: (exchange: Exchange) => void = () => {};
 
@@ -113,7 +115,8 @@ export class H2Stage {
       lingerMs: 2000,
     };
     const clock = (): number => this.nowMs;
-    const facts = { remoteAddress: '127.0.0.1', peerAddress: '127.0.0.1', tls: undefined, client: undefined };
+    const account = this.budget.open('127.0.0.1');
+    const facts = { remoteAddress: '127.0.0.1', peerAddress: '127.0.0.1', tls: undefined, client: undefined, account };
     const deadlines = new Deadlines(clock);
     const connections = new Connections({ clock, deadlines, maxAgeMs: 0 });
     this.connection = new Http2Connection(this.socket, facts, {

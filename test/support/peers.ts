@@ -6,6 +6,7 @@ import { accessSync, constants } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
+import { canLimitMemory } from './memory-group.ts';
 
 // Debian keeps nginx, ip and iptables out of an ordinary user's PATH.
 process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
@@ -54,6 +55,10 @@ const conditions: Record<string, { holds(): boolean; remedy: string }> = {
     remedy: 'apt-get install python3-h2',
   },
   'go-1.24': { holds: hasGo, remedy: 'install Go 1.24 or newer from go.dev/dl' },
+  'memory-cgroup': {
+    holds: canLimitMemory,
+    remedy: 'run it as root, where control groups with the memory controller can be made',
+  },
   'legacy-netfilter': {
     holds: () => spawnSync('unshare', ['--net', 'iptables-legacy', '-t', 'nat', '-S']).status === 0,
     remedy: 'modprobe iptable_nat ip6table_nat, as root',

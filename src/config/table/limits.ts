@@ -31,7 +31,7 @@ export const LIMIT_OPTIONS = {
     default: '50',
     takes: 'PERCENT',
     parse: parsePercent,
-    help: "Part of the app's connections that one client may have while others wait; alone it may have all. A client is its verified certificate's name, else its address, IPv6 by /64.",
+    help: "Part of the app's connections and streams that one client may have while others wait, alone it may have all; and of the memory for what is not taken yet. A client is its verified certificate's name, else its address, IPv6 by /64.",
   }),
   'max-header-size': option({
     group: 'Limits',

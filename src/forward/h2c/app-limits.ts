@@ -1,21 +1,23 @@
 // What the app may have and do on a session: streams, windows, fields, and frames that carry nothing.
 
 import type { Clock } from '../../exchange.ts';
-import { FIRST_WINDOW, Setting } from '../../http/h2/frames.ts';
-import type { SessionOptions } from '../../http/h2/session.ts';
+import { Setting } from '../../http/h2/frames.ts';
+import type { SessionOptions } from '../../http/h2/session-owner.ts';
 import { Cost } from '../../http/h2/session-owner.ts';
 import { ENTRY_BYTES } from '../../http/hpack/field.ts';
-import { type Budget, TokenBucket } from '../../net/token-bucket.ts';
+import type { Account } from '../../net/budget.ts';
+import { type Pace, TokenBucket } from '../../net/token-bucket.ts';
 import type { ForwardLimits } from '../upstream.ts';
 
 /** Streams of one session, where the app sets no lower limit: all of them reset at once are far below what apps put up with. */
 export const MAX_STREAMS = 256;
-/** Lent to streams whose bytes are taken as fast as they come. */
-const SPARE_WINDOW = 4 << 20;
+/** Of the session: answers that wait for their clients hold up no other, since what they fill is given again. */
+const WINDOW = { first: 1 << 20, most: 1 << 20, spare: 4 << 20 };
 /** The least that a header block may have before it is decoded. */
 const BLOCK_BYTES = 65_536;
 
-export function sessionOptions({ maxHeaderBytes, maxFields }: ForwardLimits): SessionOptions {
+/** `account`: of no one client, for the session is shared. */
+export function sessionOptions({ maxHeaderBytes, maxFields }: ForwardLimits, account: Account): SessionOptions {
   const maxListBytes = maxHeaderBytes + ENTRY_BYTES * maxFields;
   return {
     server: false,
@@ -23,9 +25,8 @@ export function sessionOptions({ maxHeaderBytes, maxFields }: ForwardLimits): Se
       [Setting.enablePush, 0],
       [Setting.maxHeaderListSize, maxListBytes],
     ],
-    // Answers that their clients do not take hold up no other.
-    window: MAX_STREAMS * FIRST_WINDOW + SPARE_WINDOW,
-    spareWindow: SPARE_WINDOW,
+    window: WINDOW,
+    account,
     maxListBytes,
     maxBlockBytes: Math.max(BLOCK_BYTES, 4 * maxHeaderBytes),
   };
@@ -35,7 +36,7 @@ export function sessionOptions({ maxHeaderBytes, maxFields }: ForwardLimits): Se
  * Resets of ours, in whose number clients have a hand, that one session takes: Node's server ends a session after 1,000 at
  * once and 33 a second, Envoy's after 500.
  */
-export const OUR_RESETS: Budget = { burst: 100, perSecond: 20 };
+export const OUR_RESETS: Pace = { burst: 100, perSecond: 20 };
 
 /** Until a session that could not be replaced takes new streams again. */
 const REST_MS = 5000;
@@ -78,8 +79,8 @@ export class OurResets {
 }
 
 /** More than any app needs, for a session carries the calls of many clients; an app that floods us pays with it. */
-const ANSWERED: Budget = { burst: 10_000, perSecond: 1000 };
-const IDLE: Budget = { burst: 100_000, perSecond: 10_000 };
+const ANSWERED: Pace = { burst: 10_000, perSecond: 1000 };
+const IDLE: Pace = { burst: 100_000, perSecond: 10_000 };
 /** Beside one for each stream. */
 const RESETS = 1000;
 

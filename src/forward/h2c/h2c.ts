@@ -18,6 +18,7 @@ export function createH2c(options: ForwarderOptions): Lender {
     keepsBody: true,
     borrow: (borrower) => pool.borrow(borrower),
     forget: (borrower) => pool.forget(borrower),
+    lasts: (borrower) => pool.lasts(borrower),
     close: () => pool.close(),
   };
 }

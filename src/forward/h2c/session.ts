@@ -9,19 +9,17 @@ import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import type { Cost, SessionOwner } from '../../http/h2/session-owner.ts';
 import { SETTINGS_TIMEOUT_MS } from '../../http/h2/settings.ts';
-import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
+import type { H2Stream } from '../../http/h2/stream.ts';
+import type { StreamOwner } from '../../http/h2/stream-owner.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
 import { socketRejection } from '../answer.ts';
-import type { Member, Pool } from '../pool.ts';
+import type { Borrower, Member } from '../borrower.ts';
 import type { Transport } from '../transport.ts';
-import type { ForwarderOptions } from '../upstream.ts';
 import { AppFloods, CLOSE_MS, MAX_ID, MAX_STREAMS, OurResets, sessionOptions } from './app-limits.ts';
+import { type LentStream, Unsettled } from './lent-stream.ts';
+import type { Owner, SessionOptions } from './session-owner.ts';
 import { AppStream } from './stream.ts';
-
-/** Who is told what becomes of a session. */
-export type Owner = Pick<Pool<Transport, AppSession>, 'crowded' | 'offer' | 'retire' | 'left'>;
-export type SessionOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'>;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -33,6 +31,8 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   /** The stream whose header block had no end. */
   endlessId = 0;
   readonly options: SessionOptions;
+  /** Who has streams of it. */
+  readonly holders = new Set<Borrower<Transport>>();
   readonly #owner: Owner;
   readonly #socket: Socket;
   readonly #session: H2Session;
@@ -46,8 +46,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   #connected = false;
   #error: unknown = undefined;
   #endedFor: Rejection | undefined = undefined;
-  /** Those that have given something of an answer in this read. */
-  readonly #unsettled: AppStream[] = [];
+  readonly unsettled = new Unsettled();
   /** Of the connect, then of the idle session, at last of the close. */
   #waitMs: number;
   /** Until when the app has to acknowledge our SETTINGS. */
@@ -61,7 +60,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     this.#floods = new AppFloods(clock);
     this.#resets = new OurResets(clock);
     this.#waitMs = clock() + limits.connectTimeoutMs;
-    this.#session = new H2Session(socket, this, sessionOptions(limits));
+    this.#session = new H2Session(socket, this, sessionOptions(limits, options.account));
     socket.on('connect', () => {
       this.#connected = true;
     });
@@ -80,15 +79,19 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
 
   get room(): number {
     if (!this.#open || this.#leaving || this.#resets.resting) return 0;
-    return Math.max(0, Math.min(this.#session.peer.maxStreams, MAX_STREAMS) - this.#active);
+    return Math.max(0, this.#mostStreams - this.#active);
+  }
+
+  get #mostStreams(): number {
+    return Math.min(this.#session.peer.maxStreams, MAX_STREAMS);
   }
 
   suits(): boolean {
     return true;
   }
 
-  transport(): Transport {
-    return new AppStream(this);
+  transport(borrower: Borrower<Transport>): Transport {
+    return new AppStream(this, borrower);
   }
 
   /** Takes no new stream; what is in flight finishes. */
@@ -107,7 +110,9 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   }
 
   /** release() ends what this begins. */
-  begin(owner: StreamOwner): H2Stream {
+  begin(owner: StreamOwner & LentStream): H2Stream {
+    this.holders.add(owner.borrower);
+    this.#owner.begun(owner.borrower);
     const stream = this.#session.open(this.#nextId);
     stream.attach(owner);
     this.#nextId += 2;
@@ -119,7 +124,9 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   }
 
   /** The stream is over, or reset. */
-  release(): void {
+  release({ borrower }: LentStream): void {
+    this.holders.delete(borrower);
+    this.#owner.ended(borrower);
     this.reused = true;
     this.#active--;
     this.#countResets();
@@ -127,23 +134,18 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     if (this.room > 0) this.#owner.offer(this);
   }
 
-  /** Its settle() is due when all that has come is read. */
-  settleLater(stream: AppStream): void {
-    this.#unsettled.push(stream);
-  }
-
   // ---- SessionOwner
 
   /** Pushes were forbidden: the engine lets none pass. */
   opened(): void {}
+  written(): void {}
 
   settings(): void {
     const first = !this.#open;
     this.#open = true;
-    if (first) {
-      this.#waitMs = this.options.clock() + this.options.limits.idleTimeoutMs;
-      this.#settingsMs = this.options.clock() + SETTINGS_TIMEOUT_MS;
-    }
+    this.#owner.sized(this.#mostStreams);
+    if (first) this.#settingsMs = this.options.clock() + SETTINGS_TIMEOUT_MS;
+    if (first) this.#waitMs = this.options.clock() + this.options.limits.idleTimeoutMs;
     if (first || this.room > 0) this.#owner.offer(this);
   }
 
@@ -170,8 +172,6 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     this.#owner.left(this, this.#rejection());
     this.#shut();
   }
-
-  written(): void {}
 
   // ---- Timed
 
@@ -202,8 +202,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
 
   #read(chunk: Buffer): void {
     this.#session.read(chunk);
-    for (let i = 0; i < this.#unsettled.length; i++) (this.#unsettled[i] as AppStream).settle();
-    this.#unsettled.length = 0;
+    this.unsettled.settle();
   }
 
   #countResets(): void {
@@ -239,7 +238,7 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     this.lost = true;
     this.#leaving = true;
     this.options.deadlines.delete(this);
-    this.#session.lose(Code.cancel);
+    this.#session.close(Code.cancel);
     this.#owner.left(this, this.#rejection());
   }
 

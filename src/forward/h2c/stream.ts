@@ -6,11 +6,14 @@ import { REJECTIONS, type Rejection } from '../../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { Code } from '../../http/h2/frames.ts';
-import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
+import type { H2Stream } from '../../http/h2/stream.ts';
+import type { StreamOwner } from '../../http/h2/stream-owner.ts';
 import type { Field } from '../../http/hpack/field.ts';
+import type { Account } from '../../net/budget.ts';
 import { type AnswerHead, isRejection } from '../answer.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import { AppTunnel } from './app-tunnel.ts';
+import { LentStream } from './lent-stream.ts';
 import {
   answerHead,
   endRejection,
@@ -21,36 +24,28 @@ import {
   resetRejection,
   webSocketProof,
 } from './message.ts';
-import type { AppSession } from './session.ts';
 
-export class AppStream implements Transport, StreamOwner {
+export class AppStream extends LentStream implements Transport, StreamOwner {
   /** A session is lent when it is open. */
   readonly connected = true;
   readonly keepsTime = false;
-  readonly #session: AppSession;
   #exchange: Exchange | undefined = undefined;
-  #receiver: Receiver | undefined = undefined;
   #stream: H2Stream | undefined = undefined;
   #head: AnswerHead | undefined = undefined;
   #received = 0;
   #trailers: RawHeaders | undefined = undefined;
-  #unsettled = false;
   #tunnel: AppTunnel | undefined = undefined;
-
-  constructor(session: AppSession) {
-    this.#session = session;
-  }
 
   // ---- Transport
 
   send(exchange: Exchange, receiver: Receiver): void {
     const { bodyLength, upgrade } = exchange;
-    if (upgrade !== undefined && !(this.#session.takesConnect && upgrade.toLowerCase() === 'websocket'))
+    if (upgrade !== undefined && !(this.session.takesConnect && upgrade.toLowerCase() === 'websocket'))
       return receiver.failed(REJECTIONS.upstream_bad_upgrade);
     this.#exchange = exchange;
-    this.#receiver = receiver;
+    this.receiver = receiver;
     const fields = requestFields(exchange);
-    const stream = this.#session.begin(this);
+    const stream = this.session.begin(this);
     this.#stream = stream;
     stream.head(undefined, fields);
     stream.resume();
@@ -83,9 +78,13 @@ export class AppStream implements Transport, StreamOwner {
 
   // ---- StreamOwner
 
+  get account(): Account {
+    return this.#asked.connection.account;
+  }
+
   fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
     try {
-      if (this.#receiver === undefined) return;
+      if (this.receiver === undefined) return;
       if (this.#head !== undefined) this.#trail(fields, overflowed, ended);
       else this.#begin(fields, overflowed, ended);
     } catch (error) {
@@ -94,7 +93,7 @@ export class AppStream implements Transport, StreamOwner {
   }
 
   received(bytes: number): void {
-    if (this.#receiver === undefined) return;
+    if (this.receiver === undefined) return;
     const head = this.#head;
     this.#received += bytes;
     if (head === undefined || (head.bodyLength !== UNKNOWN_LENGTH && this.#received > head.bodyLength))
@@ -103,8 +102,8 @@ export class AppStream implements Transport, StreamOwner {
 
   body(chunk: Buffer): void {
     if (this.#tunnel !== undefined) return this.#tunnel.stream.receive(chunk);
-    this.#receiver?.answerBody(chunk, undefined);
-    this.#settleLater();
+    this.receiver?.answerBody(chunk, undefined);
+    this.settleLater();
   }
 
   bodyEnded(): void {
@@ -114,7 +113,7 @@ export class AppStream implements Transport, StreamOwner {
     const trailers = this.#trailers;
     const failed = endRejection(this.#asked, head, this.#received, trailers);
     if (failed !== undefined) return this.#fail(failed);
-    const receiver = this.#receiver;
+    const receiver = this.receiver;
     // An answer before the end of the request: the app wants no more of it.
     this.#release(Code.cancel);
     receiver?.answerEnd(trailers);
@@ -122,9 +121,13 @@ export class AppStream implements Transport, StreamOwner {
 
   progressed(): void {}
 
+  exceeded(): void {
+    this.#guard(() => this.#fail(REJECTIONS.client_over_share));
+  }
+
   drained(): void {
     if (this.#tunnel !== undefined) this.#tunnel.stream.drained();
-    else this.#receiver?.appDrained();
+    else this.receiver?.appDrained();
   }
 
   sent(): void {
@@ -133,7 +136,7 @@ export class AppStream implements Transport, StreamOwner {
 
   /** RFC 9113 section 8.1: the app may say that it wants no more of the request. A connection may end as it likes behind it. */
   keeps(code: Code): boolean {
-    return this.#head !== undefined && (code === Code.none || this.#session.lost);
+    return this.#head !== undefined && (code === Code.none || this.session.lost);
   }
 
   lost(code: Code): void {
@@ -144,9 +147,9 @@ export class AppStream implements Transport, StreamOwner {
   }
 
   crashed(error: unknown): void {
-    const receiver = this.#receiver;
+    const receiver = this.receiver;
     this.abandon();
-    if (this.#tunnel !== undefined) this.#session.options.crashed(error);
+    if (this.#tunnel !== undefined) this.session.options.crashed(error);
     this.#tunnel?.stream.destroy();
     receiver?.crashed(error);
   }
@@ -154,54 +157,37 @@ export class AppStream implements Transport, StreamOwner {
   // ---- what the app sends
 
   #begin(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
-    const answer = readHead(fields, overflowed, this.#session.options.limits);
+    const answer = readHead(fields, overflowed, this.session.options.limits);
     if (isRejection(answer)) return this.#fail(answer);
     const { grpc, upgrade } = this.#asked;
     if (answer.status < 200 && ended) return this.#fail(REJECTIONS.upstream_malformed);
-    if (answer.status < 200) return this.#receiver?.interim(answer.status, answer.headers);
+    if (answer.status < 200) return this.receiver?.interim(answer.status, answer.headers);
     if (upgrade !== undefined && !ended && answer.status < 300) return this.#switch(answer);
     const head = answerHead(this.#asked, answer, ended);
     if (isRejection(head)) return this.#fail(head);
     this.#head = head;
     // The trailers of gRPC need room behind a body of known length, too.
     const open = grpc && head.bodyLength > 0;
-    this.#receiver?.answerHead(open ? { ...head, bodyLength: UNKNOWN_LENGTH } : head);
+    this.receiver?.answerHead(open ? { ...head, bodyLength: UNKNOWN_LENGTH } : head);
     // It leaves with the first bytes of the body, where some have come along.
-    if (!ended) this.#settleLater();
+    if (!ended) this.settleLater();
   }
 
   #trail(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
-    const trailers = readFields(fields, 0, overflowed, this.#session.options.limits);
+    const trailers = readFields(fields, 0, overflowed, this.session.options.limits);
     if (isRejection(trailers)) return this.#fail(trailers);
     if (!ended) return this.#fail(REJECTIONS.upstream_malformed);
     this.#trailers = trailers;
   }
 
-  #settleLater(): void {
-    if (this.#unsettled) return;
-    this.#unsettled = true;
-    this.#session.settleLater(this);
-  }
-
-  /** All that one read brought, or that was held, has been given. */
-  settle(): void {
-    if (!this.#unsettled) return;
-    this.#unsettled = false;
-    try {
-      this.#receiver?.settle();
-    } catch (error) {
-      this.crashed(error);
-    }
-  }
-
   #switch({ headers }: RawAnswer): void {
     const exchange = this.#asked;
-    const receiver = this.#receiver;
+    const receiver = this.receiver;
     const stream = this.#stream as H2Stream;
-    const tunnel = new AppTunnel(stream, exchange, this, () => this.#session.release());
+    const tunnel = new AppTunnel(stream, exchange, this, () => this.session.release(this));
     this.#tunnel = tunnel;
     this.#stream = undefined;
-    this.#receiver = undefined;
+    this.receiver = undefined;
     receiver?.switched('Switching Protocols', [...headers, ...webSocketProof(exchange)], tunnel);
   }
 
@@ -213,14 +199,14 @@ export class AppStream implements Transport, StreamOwner {
 
   #lossRejection(code: Code): Rejection {
     if (this.#head !== undefined) return REJECTIONS.upstream_closed;
-    if (this.#session.endlessId === this.#stream?.id) return REJECTIONS.upstream_header_too_large;
+    if (this.session.endlessId === this.#stream?.id) return REJECTIONS.upstream_header_too_large;
     return resetRejection(code);
   }
 
   /** `code`: the stream was lost with it, and needs no reset. */
   #fail(rejection: Rejection, code?: Code): void {
-    const receiver = this.#receiver;
-    const { reused, lost } = this.#session;
+    const receiver = this.receiver;
+    const { reused, lost } = this.session;
     this.#release(rejection.reason === 'upstream_malformed' ? Code.protocol : Code.cancel);
     let loss: Loss | undefined;
     // With a reset, or with GOAWAY (RFC 9113 section 8.7).
@@ -241,9 +227,9 @@ export class AppStream implements Transport, StreamOwner {
   #release(code: Code): void {
     const stream = this.#stream;
     this.#stream = undefined;
-    this.#receiver = undefined;
+    this.receiver = undefined;
     if (stream === undefined) return;
     if (!(stream.localEnded && stream.remoteEnded)) stream.reset(code);
-    this.#session.release();
+    this.session.release(this);
   }
 }

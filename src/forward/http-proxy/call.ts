@@ -10,7 +10,7 @@ import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded, ignoreError } from '../../net/guard.ts';
 import { isRejection, readAnswer, socketRejection } from '../answer.ts';
-import type { Borrower } from '../pool.ts';
+import type { Borrower } from '../borrower.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import { pairs, setFields } from './node-fields.ts';

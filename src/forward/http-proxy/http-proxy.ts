@@ -8,7 +8,8 @@ import { createRequire } from 'node:module';
 import type { Readable } from 'node:stream';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
-import { type Borrower, Pool } from '../pool.ts';
+import type { Borrower } from '../borrower.ts';
+import { Pool } from '../pool.ts';
 import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
 import { type CallOptions, ProxyCall, type ProxyRequest } from './call.ts';
@@ -54,6 +55,10 @@ export function createHttpProxy(options: ForwarderOptions): Lender {
     forget(borrower) {
       const seeker = seekers.get(borrower);
       if (seeker !== undefined) pool.forget(seeker);
+    },
+    lasts: (borrower) => {
+      const seeker = seekers.get(borrower);
+      return seeker === undefined || pool.lasts(seeker);
     },
     close() {
       pool.close();

@@ -2,7 +2,8 @@
 // the sockets; who is next, the line of the pool says, by which clients take turns.
 
 import type { Rejection } from '../../errors.ts';
-import type { Borrower, Member, Pool } from '../pool.ts';
+import type { Borrower, Member } from '../borrower.ts';
+import type { Pool } from '../pool.ts';
 import type { Transport } from '../transport.ts';
 
 export class Place implements Member<Place> {
@@ -44,6 +45,8 @@ export class PlaceSeeker implements Borrower<Place> {
   /** Upgrades are carried by wire. */
   readonly upgrades = false;
   readonly waited: boolean;
+  readonly lasting: boolean;
+  lasts = false;
   readonly #borrower: Borrower<Transport>;
   readonly #call: { start(place: Place): void };
 
@@ -51,6 +54,7 @@ export class PlaceSeeker implements Borrower<Place> {
     this.client = borrower.client;
     this.clientConnection = borrower.clientConnection;
     this.waited = borrower.waited;
+    this.lasting = borrower.lasting;
     this.#borrower = borrower;
     this.#call = call;
   }

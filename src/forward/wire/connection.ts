@@ -7,7 +7,8 @@ import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
 import { type AnswerHead, socketRejection } from '../answer.ts';
-import type { Borrower, Member, Pool } from '../pool.ts';
+import type { Borrower, Member } from '../borrower.ts';
+import type { Pool } from '../pool.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import { agreesTo } from '../tunnel.ts';
 import type { ForwarderOptions } from '../upstream.ts';
@@ -62,10 +63,8 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   attach(socket: Socket): void {
     this.#socket = socket;
     this.#request = new RequestWriter(socket);
-    socket.on(
-      'connect',
-      guarded(this, () => this.#opened()),
-    );
+    const opened = guarded(this, () => this.#opened());
+    socket.on('connect', opened);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', (error) => {

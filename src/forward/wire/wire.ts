@@ -2,8 +2,9 @@
 // closure or stream for an ordinary exchange: measured at a quarter of the CPU time of http-proxy (32 and 133 us a small
 // request, nginx 21).
 
+import type { Borrower } from '../borrower.ts';
 import { createDial } from '../dial.ts';
-import { type Borrower, Pool } from '../pool.ts';
+import { Pool } from '../pool.ts';
 import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
 import { AppConnection } from './connection.ts';
@@ -27,6 +28,7 @@ export function createWire(options: ForwarderOptions): Lender {
     keepsBody: false,
     borrow: (borrower) => pool.borrow(borrower),
     forget: (borrower) => pool.forget(borrower),
+    lasts: (borrower) => pool.lasts(borrower),
     close: () => pool.close(),
   };
 }

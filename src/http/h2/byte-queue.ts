@@ -1,10 +1,14 @@
 // Bytes that wait, in copies of their own: however small the pieces in which they came, no more is held than the bytes and
-// at most one block of room. Large pieces whose giver can be told when they are done with wait as they are.
+// at most one block of room. Large pieces whose giver can be told when they are done with wait as they are. All of it is
+// counted to an account.
+
+import type { Account } from '../../net/budget.ts';
 
 const FIRST_BLOCK = 512;
 const BLOCK = 4096;
 
 export class ByteQueue {
+  readonly #account: Account;
   readonly #blocks: Buffer[] = [];
   /** Beside each block, who is told when it is not needed any more, and whether there is room behind its bytes. */
   readonly #releases: ((() => void) | undefined)[] = [];
@@ -13,8 +17,12 @@ export class ByteQueue {
   #to = 0;
   length = 0;
 
+  constructor(account: Account) {
+    this.#account = account;
+  }
+
   append(bytes: Buffer): void {
-    this.length += bytes.length;
+    this.#count(bytes.length);
     const last = this.#blocks[this.#blocks.length - 1];
     let used = 0;
     // Of a piece that is lent, #to is the end.
@@ -27,7 +35,8 @@ export class ByteQueue {
 
   #grow(bytes: Buffer, from: number): void {
     const left = bytes.length - from;
-    const least = this.#blocks.length === 0 ? FIRST_BLOCK : BLOCK;
+    // As much again as there is: small pieces cost few blocks, and little room.
+    const least = Math.min(BLOCK, Math.max(FIRST_BLOCK, this.length));
     const block = Buffer.allocUnsafeSlow(Math.max(left, least));
     this.#to = bytes.copy(block, 0, from);
     this.#blocks.push(block);
@@ -40,7 +49,7 @@ export class ByteQueue {
     // What is behind the bytes of the last block is no part of the queue.
     if (last !== undefined && this.#to < last.length)
       this.#blocks[this.#blocks.length - 1] = last.subarray(0, this.#to);
-    this.length += bytes.length;
+    this.#count(bytes.length);
     this.#to = bytes.length;
     this.#blocks.push(bytes);
     this.#releases.push(release);
@@ -67,7 +76,7 @@ export class ByteQueue {
     const end = this.#blocks.length === 1 ? this.#to : first.length;
     const to = Math.min(end, this.#from + most);
     const taken = first.subarray(this.#from, to);
-    this.length -= taken.length;
+    this.#count(-taken.length);
     this.#from = to;
     if (to === end) {
       this.#blocks.shift();
@@ -84,6 +93,11 @@ export class ByteQueue {
     this.#blocks.length = 0;
     this.#from = 0;
     this.#to = 0;
-    this.length = 0;
+    this.#count(-this.length);
+  }
+
+  #count(bytes: number): void {
+    this.length += bytes;
+    this.#account.count(bytes);
   }
 }

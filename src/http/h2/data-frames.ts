@@ -1,40 +1,35 @@
 // DATA frames (RFC 9113 section 6.1), piece by piece as they come: counted against both windows with their padding, whatever
 // becomes of them, and given to the stream that may still have them.
 
-import { Code, FIRST_WINDOW, Flag, FrameType } from './frames.ts';
-import { ReceiveWindow, SpareWindow } from './receive-window.ts';
+import type { Account } from '../../net/budget.ts';
+import { ConnectionWindow, type WindowOptions } from './connection-window.ts';
+import { Code, Flag, FrameType } from './frames.ts';
 import type { H2Session } from './session.ts';
 import { Cost } from './session-owner.ts';
 import type { H2Stream } from './stream.ts';
 
-/**
- * Taken from the window of the connection, and not given back before there are as many. It has them beyond what its streams
- * may have outstanding: else those that wait could leave no room for the one whose bytes would be given back.
- */
-const UNRETURNED = 262_144;
-
 export class DataFrames {
-  /** What streams that are fast borrow from. */
-  readonly spare: SpareWindow;
+  /** Of the connection. */
+  readonly window: ConnectionWindow;
   readonly #session: H2Session;
-  readonly #window: ReceiveWindow;
   /** Of the frame under way: whose it is, if anybody's, and how much of it is to come. */
   #stream: H2Stream | undefined = undefined;
   #left = 0;
   #ends = false;
 
-  /** `window`: what all streams together may have outstanding; `spare` of it is lent. */
-  constructor(session: H2Session, window: number, spare: number) {
+  constructor(session: H2Session, options: WindowOptions, account: Account) {
     this.#session = session;
-    this.#window = new ReceiveWindow(window + UNRETURNED, UNRETURNED);
-    this.spare = new SpareWindow(spare);
-    session.out.openWindow(0, window + UNRETURNED - FIRST_WINDOW);
+    this.window = new ConnectionWindow(options, account);
+    this.#open(this.window.opening);
   }
 
   /** Bytes are not held any more. */
   taken(bytes: number): void {
-    const opened = bytes === 0 ? 0 : this.#window.take(bytes);
-    if (opened > 0 && !this.#session.stopped) this.#session.out.openWindow(0, opened);
+    if (bytes > 0) this.#open(this.window.take(bytes));
+  }
+
+  #open(bytes: number): void {
+    if (bytes > 0 && !this.#session.stopped) this.#session.out.openWindow(0, bytes);
   }
 
   begin(id: number, flags: number, length: number, padding: number): void {
@@ -44,7 +39,7 @@ export class DataFrames {
     this.#left = length - padding;
     if (!session.mayCome(FrameType.data, flags, id)) return;
     if (id === 0 || session.isIdle(id)) return session.fail(Code.protocol, 'DATA of a stream that has not begun');
-    if (!this.#window.receive(length)) return session.fail(Code.flowControl, 'more than the window of the connection');
+    if (!this.window.receive(length)) return session.fail(Code.flowControl, 'more than the window of the connection');
     if (this.#left === 0 && !this.#ends && !session.spend(Cost.idle, 'empty frames')) return;
     this.#find(id, length, padding);
   }
@@ -75,5 +70,7 @@ export class DataFrames {
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream !== undefined && this.#ends && !stream.closed) stream.end();
+    this.#open(this.window.replace());
+    if (this.window.choked) this.#session.choked();
   }
 }

@@ -4,6 +4,7 @@
 // that was ready has been read (in one run beside nginx, this is most of what makes HTTP/2 cheaper than HTTP/1.1).
 
 import type { Duplex } from 'node:stream';
+import type { Account } from '../../net/budget.ts';
 import { Spares } from '../../net/spares.ts';
 import { Flag, FrameType, HEAD_BYTES, type Setting } from './frames.ts';
 
@@ -53,13 +54,16 @@ export class FrameWriter {
   /** Buffers that the socket has not taken yet, each with the number of its bytes. */
   readonly #given: (Buffer | number)[] = [];
   #givenBytes = 0;
+  /** To whom these are counted, until close(). */
+  #account: Account | undefined;
   /** The frame of a stream on which its end can still be marked, and where its flags are. */
   #endable = 0;
   #flagsAt = 0;
   readonly #onWritten = (): void => this.#written();
 
-  constructor(socket: Duplex, owner: WriterOwner) {
+  constructor(socket: Duplex, owner: WriterOwner, account: Account) {
     this.#socket = socket;
+    this.#account = account;
     this.#owner = owner;
   }
 
@@ -186,6 +190,7 @@ export class FrameWriter {
     this.#endable = 0;
     this.#given.push(buffer, length);
     this.#givenBytes += length;
+    this.#account?.count(length);
     this.#socket.write(length === buffer.length ? buffer : buffer.subarray(0, length), this.#onWritten);
   }
 
@@ -201,6 +206,12 @@ export class FrameWriter {
     }
   }
 
+  /** The connection is gone: what was written is nobody's any more. */
+  close(): void {
+    this.#account?.count(-this.#givenBytes);
+    this.#account = undefined;
+  }
+
   #mark(): void {
     if (this.#marked) return;
     this.#marked = true;
@@ -209,7 +220,9 @@ export class FrameWriter {
 
   #written(): void {
     giveBack(this.#given.shift() as Buffer);
-    this.#givenBytes -= this.#given.shift() as number;
+    const bytes = this.#given.shift() as number;
+    this.#givenBytes -= bytes;
+    this.#account?.count(-bytes);
     try {
       this.#owner.written();
       if (this.#givenBytes === 0) this.write();

@@ -12,6 +12,8 @@ export interface BodyTaker {
   body(chunk: Buffer): void;
   /** The peer's direction is over, and all of its body was given. */
   bodyEnded(): void;
+  /** More is held for its client than may ever be: this has to end. */
+  exceeded(): void;
   /** One of its calls has thrown. */
   crashed(error: unknown): void;
 }
@@ -49,14 +51,14 @@ export class Incoming {
   receive(chunk: Buffer, last: boolean): void {
     const small = chunk.length < COPY_BYTES;
     if (this.paused || this.#held !== undefined || (small && !last)) return this.#hold(chunk);
-    this.#give(small ? Buffer.from(chunk) : chunk);
+    this.#give(small ? ownCopy(chunk) : chunk);
   }
 
   #hold(chunk: Buffer): void {
-    this.#held ??= new ByteQueue();
+    this.#held ??= new ByteQueue(this.#stream.account);
     this.#held.append(chunk);
-    this.#session.held(chunk.length);
     if (!this.paused) this.#session.gather(this.#stream);
+    if (this.#stream.account.exceeded) this.#taker.exceeded();
   }
 
   resume(): void {
@@ -67,13 +69,16 @@ export class Incoming {
     this.deliver();
   }
 
+  get heldBytes(): number {
+    return this.#held?.length ?? 0;
+  }
+
   /** Gives on what is held, as far as it is wanted, and the end behind it. */
   deliver(): void {
     const held = this.#held;
     while (held !== undefined && !this.paused && !this.#stream.closed) {
       const chunk = held.take(LARGEST_WINDOW);
       if (chunk === undefined) break;
-      this.#session.held(-chunk.length);
       this.#give(chunk);
     }
     if (this.paused || this.#stream.closed) return;
@@ -104,7 +109,7 @@ export class Incoming {
     if (bytes === 0) return;
     this.#session.data.taken(bytes);
     if (this.#stream.remoteEnded || this.#stream.closed) return;
-    const opened = this.#window.takeAndGrow(bytes, this.#session.data.spare, LARGEST_WINDOW);
+    const opened = this.#window.takeAndGrow(bytes, this.#session.data.window, this.#stream.account, LARGEST_WINDOW);
     if (opened > 0) this.#session.out.openWindow(this.#stream.id, opened);
   }
 
@@ -112,14 +117,21 @@ export class Incoming {
   drop(): void {
     const held = this.#held?.length ?? 0;
     const untaken = this.#untaken;
+    this.#held?.clear();
     this.#held = undefined;
     this.#untaken = 0;
-    this.#session.held(-held);
     this.#session.data.taken(untaken + held);
   }
 
   close(): void {
     this.drop();
-    this.#window.release(this.#session.data.spare);
+    this.#window.release(this.#session.data.window, this.#stream.account);
   }
+}
+
+/** In memory of its own: whoever writes it on may hold it for a while, and with it a whole piece of Node's pool. */
+function ownCopy(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

@@ -1,39 +1,19 @@
-// What a peer may still send, on one stream or on all (RFC 9113 section 5.2). Bytes are given back only when they have been
-// taken, many at a time. A stream's window grows while it is taken as fast as it comes, out of what its connection can
-// spare, so that one large upload runs at full speed and many that wait hold little.
+// What a peer may still send on one stream (RFC 9113 section 5.2). Bytes are given back only when they have been taken, many
+// at a time. The window grows while it is taken as fast as it comes, out of what its connection can spare, so that one
+// large upload runs at full speed and many that wait hold little.
 
-/** What a connection lets its streams have beyond their first windows, all together. */
-export class SpareWindow {
-  #left: number;
-
-  constructor(bytes: number) {
-    this.#left = bytes;
-  }
-
-  /** As much of it as there is. */
-  take(bytes: number): number {
-    const taken = Math.min(bytes, this.#left);
-    this.#left -= taken;
-    return taken;
-  }
-
-  giveBack(bytes: number): void {
-    this.#left += bytes;
-  }
-}
+import type { Account } from '../../net/budget.ts';
+import type { ConnectionWindow } from './connection-window.ts';
 
 export class ReceiveWindow {
   /** What the peer may have outstanding at the most. */
   #size: number;
   #left: number;
   #taken = 0;
-  readonly #most: number;
   /** Of the size, what was borrowed. */
   #borrowed = 0;
 
-  /** `most`: bytes that were taken and are not given back yet, if that is less than half of the size. */
-  constructor(size: number, most = Number.POSITIVE_INFINITY) {
-    this.#most = most;
+  constructor(size: number) {
     this.#size = size;
     this.#left = size;
   }
@@ -44,30 +24,28 @@ export class ReceiveWindow {
     return this.#left >= 0;
   }
 
-  /** These bytes are not held any more. Returns by how much the window is to be opened now, mostly 0. */
-  take(bytes: number): number {
+  /**
+   * These bytes are not held any more. Returns by how much the window is to be opened now, mostly 0; it becomes twice as
+   * large, up to `most`, where there is room.
+   */
+  takeAndGrow(bytes: number, connection: ConnectionWindow, account: Account, most: number): number {
     this.#taken += bytes;
-    if (this.#taken * 2 < this.#size && this.#taken < this.#most) return 0;
-    const opened = this.#taken;
+    if (this.#taken * 2 < this.#size) return 0;
+    let opened = this.#taken;
     this.#taken = 0;
+    if (this.#size < most) {
+      const more = connection.borrow(Math.min(this.#size, most - this.#size), account);
+      this.#borrowed += more;
+      this.#size += more;
+      opened += more;
+    }
     this.#left += opened;
     return opened;
   }
 
-  /** As take(), and the window becomes twice as large, up to `most`, where there is room. */
-  takeAndGrow(bytes: number, spare: SpareWindow, most: number): number {
-    const opened = this.take(bytes);
-    if (opened === 0 || this.#size >= most) return opened;
-    const more = spare.take(Math.min(this.#size, most - this.#size));
-    this.#borrowed += more;
-    this.#size += more;
-    this.#left += more;
-    return opened + more;
-  }
-
   /** The stream is over. */
-  release(spare: SpareWindow): void {
-    spare.giveBack(this.#borrowed);
+  release(connection: ConnectionWindow, account: Account): void {
+    if (this.#borrowed > 0) connection.giveBack(this.#borrowed, account);
     this.#borrowed = 0;
   }
 }

@@ -1,8 +1,23 @@
-// What a session of HTTP/2 asks of whoever it belongs to: the listening or the sending end.
+// What a session of HTTP/2 is given by whoever it belongs to, the listening or the sending end, and what it asks of it.
 
+import type { Account } from '../../net/budget.ts';
 import type { Field } from '../hpack/field.ts';
+import type { WindowOptions } from './connection-window.ts';
 import type { WriterOwner } from './frame-writer.ts';
 import type { Code } from './frames.ts';
+import type { SettingsList } from './settings.ts';
+
+export type SessionOptions = {
+  /** The peer is the client: it says the preface, and begins streams. */
+  readonly server: boolean;
+  readonly settings: SettingsList;
+  readonly window: WindowOptions;
+  /** To whom what is given to the socket, and the window, is counted. What a stream holds is its owner's. */
+  readonly account: Account;
+  /** As in SETTINGS_MAX_HEADER_LIST_SIZE, and how many bytes a header block may have before it is decoded. */
+  readonly maxListBytes: number;
+  readonly maxBlockBytes: number;
+};
 
 /** What a peer may do now and then, and not all the time. */
 export const Cost = {
@@ -26,6 +41,8 @@ export interface SessionOwner extends WriterOwner {
   pong?(mark: number): void;
   /** The peer will go. */
   goaway(lastId: number, code: number): void;
+  /** What waits for its takers has used up all that its client may have: some of it has to go. */
+  choked?(): void;
   /** False: it was too much. */
   spend(cost: Cost): boolean;
   /** The connection is over for what the peer did; it has been told. */

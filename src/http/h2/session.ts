@@ -12,21 +12,9 @@ import { FrameWriter } from './frame-writer.ts';
 import { Code, Flag, FrameType, PREFACE } from './frames.ts';
 import { judgeLateFrame } from './late-frames.ts';
 import { Outgoing } from './outgoing.ts';
-import { Cost, type SessionOwner } from './session-owner.ts';
-import { PeerSettings, type SettingsList } from './settings.ts';
+import { Cost, type SessionOptions, type SessionOwner } from './session-owner.ts';
+import { PeerSettings } from './settings.ts';
 import { H2Stream } from './stream.ts';
-
-export type SessionOptions = {
-  /** The peer is the client: it says the preface, and begins streams. */
-  readonly server: boolean;
-  readonly settings: SettingsList;
-  /** What all streams together may have outstanding, and how much of it is lent to those that are fast. */
-  readonly window: number;
-  readonly spareWindow: number;
-  /** As in SETTINGS_MAX_HEADER_LIST_SIZE, and how many bytes a header block may have before it is decoded. */
-  readonly maxListBytes: number;
-  readonly maxBlockBytes: number;
-};
 
 /** Bytes that the socket has not taken, above which nothing is read: our answers to what is read would only add to them. */
 const READ_BELOW = 1 << 20;
@@ -40,8 +28,6 @@ export class H2Session implements FrameSink {
   lastId = 0;
   /** The last one of our own. */
   lastOwnId = -1;
-  /** Bytes of bodies that are held for whoever takes them. */
-  heldBytes = 0;
   /** Nothing more is read. */
   stopped = false;
   /** Streams that the peer begins are not looked at any more: it was told our last one. */
@@ -65,12 +51,16 @@ export class H2Session implements FrameSink {
     this.#reader = new FrameReader(this, options.server);
     this.#fields = new FieldFrames(this, options.maxListBytes, options.maxBlockBytes);
     this.out = new Outgoing(
-      new FrameWriter(socket, { written: () => this.#written(), crashed: (error) => owner.crashed(error) }),
+      new FrameWriter(
+        socket,
+        { written: () => this.#written(), crashed: (error) => owner.crashed(error) },
+        options.account,
+      ),
     );
     this.#control = new ControlFrames(this, owner);
     if (!options.server) this.out.writer.raw(PREFACE);
     this.out.writer.settings(options.settings);
-    this.data = new DataFrames(this, options.window, options.spareWindow);
+    this.data = new DataFrames(this, options.window, options.account);
   }
 
   /** What has begun and is not whole, a frame or a header block, by a number that no other one has; 0: nothing. */
@@ -127,10 +117,17 @@ export class H2Session implements FrameSink {
     for (const stream of this.streams.values()) stream.lose(code, Ending.resetByPeer);
   }
 
+  /** The socket is closed. */
+  close(code: Code): void {
+    this.lose(code);
+    this.out.writer.close();
+    this.data.window.close();
+  }
+
   // ---- for its streams
 
-  held(bytes: number): void {
-    this.heldBytes += bytes;
+  choked(): void {
+    this.#owner.choked?.();
   }
 
   gather(stream: H2Stream): void {

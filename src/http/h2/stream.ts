@@ -2,31 +2,16 @@
 // which directions have ended. Bytes that wait are held in copies, and their windows are not given back before they are
 // taken. It knows frames and bytes; what they mean, its owner knows.
 
+import type { Account } from '../../net/budget.ts';
 import type { RawHeaders } from '../fields.ts';
 import type { Field } from '../hpack/field.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { Ending } from './closed-streams.ts';
 import { type Code, DATA_BYTES, Flag } from './frames.ts';
-import { type BodyTaker, Incoming } from './incoming.ts';
+import { Incoming } from './incoming.ts';
 import { DEFAULT_URGENCY } from './send-queue.ts';
 import type { H2Session } from './session.ts';
-
-export interface StreamOwner extends BodyTaker {
-  /** A field list behind the first one: `fields` are good during the call. `ended`: the peer sends nothing after it. */
-  fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void;
-  /** Bytes of a DATA frame have come; they may be held before body() gives them. */
-  received(bytes: number): void;
-  /** Some of what waited was sent. */
-  progressed(): void;
-  /** All that waited was sent: more may come. */
-  drained(): void;
-  /** Our direction is over: its last frame is on its way. */
-  sent(): void;
-  /** It is about to be lost, but the peer had ended its direction before. True: what is held of that is still wanted. */
-  keeps?(code: Code): boolean;
-  /** The peer reset the stream, or did what it must not do with it, or the connection is gone. */
-  lost(code: Code): void;
-}
+import type { StreamOwner } from './stream-owner.ts';
 
 /** Larger pieces that wait are not copied: they are most of the buffer that they keep. */
 const LEND_BYTES = 16_384;
@@ -64,6 +49,10 @@ export class H2Stream {
   /** Once, before anything else. */
   attach(owner: StreamOwner): void {
     this.#owner = owner;
+  }
+
+  get account(): Account {
+    return (this.#owner as StreamOwner).account;
   }
 
   // ---- receiving
@@ -115,6 +104,11 @@ export class H2Stream {
     if (this.#localEnded) this.close(Ending.ended);
   }
 
+  /** What has come and waits for its taker. */
+  get heldBytes(): number {
+    return this.#incoming?.heldBytes ?? 0;
+  }
+
   // ---- sending
 
   head(status: number | undefined, headers: RawHeaders): void {
@@ -126,7 +120,7 @@ export class H2Stream {
     if (this.closed || this.#localEnded) return release?.();
     const sent = this.#pending === undefined ? this.#session.out.sendNow(this, chunk) : 0;
     if (sent === chunk.length) return release?.();
-    this.#pending ??= new ByteQueue();
+    this.#pending ??= new ByteQueue(this.account);
     const rest = sent === 0 ? chunk : chunk.subarray(sent);
     if (release === undefined || rest.length < LEND_BYTES) {
       this.#pending.append(rest);

@@ -2,6 +2,7 @@
 // in any of its callbacks ends this connection alone. After handOver() and leave() nothing is passed on but the close.
 
 import type { Duplex } from 'node:stream';
+import type { Account } from '../../net/budget.ts';
 import { type Guarded, guarded, ignoreError } from '../../net/guard.ts';
 import { takenBytes } from '../../net/taken.ts';
 
@@ -21,6 +22,9 @@ export interface SocketReader extends Guarded {
 export class ClientSocket {
   readonly #socket: Duplex;
   readonly #reader: SocketReader;
+  readonly #account: Account;
+  /** Bytes that wait for the client, as they are counted. */
+  #waiting = 0;
   readonly #onData: (bytes: Buffer) => void;
   readonly #onDrain: (_: unknown) => void;
   readonly #onEnd: (_: unknown) => void;
@@ -28,18 +32,19 @@ export class ClientSocket {
   /** What the writes under way call when they are done, in their order: no closure for each of them. */
   readonly #releases: (() => void)[] = [];
 
-  constructor(socket: Duplex, reader: SocketReader) {
+  constructor(socket: Duplex, reader: SocketReader, account: Account) {
     this.#socket = socket;
+    this.#account = account;
     this.#reader = reader;
     this.#onData = guarded(reader, (bytes: Buffer) => reader.read(bytes));
-    this.#onDrain = guarded(reader, () => reader.drained());
+    this.#onDrain = guarded(reader, () => this.#drained());
     this.#onEnd = guarded(reader, () => reader.clientEnded());
     this.#onWritten = guarded(reader, () => this.#releases.shift()?.());
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', ignoreError);
-    const onClose = guarded(reader, () => reader.closed());
+    const onClose = guarded(reader, () => this.#closed());
     socket.on('close', onClose);
   }
 
@@ -62,7 +67,7 @@ export class ClientSocket {
   }
 
   write(text: string): void {
-    if (!this.#socket.write(text, 'latin1')) this.#reader.fellBehind();
+    if (!this.#socket.write(text, 'latin1')) this.#fellBehind();
   }
 
   /** Text and bytes in one write to the system; `release` is called when the bytes have been taken. */
@@ -79,13 +84,14 @@ export class ClientSocket {
       socket.write(bytes, this.#onWritten);
     }
     if (text !== '') socket.uncork();
-    if (this.blocked) this.#reader.fellBehind();
+    if (this.blocked) this.#fellBehind();
   }
 
   /** Writes the head of a 101; `rest` is what was read already of the byte stream behind it. */
   handOver(head: string, rest: Buffer | undefined): Duplex {
     const socket = this.#socket;
     this.#letGo();
+    this.#count(0);
     socket.pause();
     // From here on the end of one direction is the tunnel's to pass on.
     socket.allowHalfOpen = true;
@@ -102,6 +108,26 @@ export class ClientSocket {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  #fellBehind(): void {
+    this.#count(this.#socket.writableLength);
+    this.#reader.fellBehind();
+  }
+
+  #drained(): void {
+    this.#count(0);
+    this.#reader.drained();
+  }
+
+  #closed(): void {
+    this.#count(0);
+    this.#reader.closed();
+  }
+
+  #count(waiting: number): void {
+    this.#account.count(waiting - this.#waiting);
+    this.#waiting = waiting;
   }
 
   #letGo(): void {

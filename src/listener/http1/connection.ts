@@ -26,11 +26,13 @@ export class Http1Connection implements OpenConnection, SocketReader {
   readonly #reader: RequestReader;
   readonly deadline: ClientDeadline;
   #pumping = false;
+  /** Of what is unread, what is counted. */
+  #unread = 0;
   /** It ends after the exchange in flight. */
   #retired = false;
 
   constructor(socket: Duplex, facts: ClientFacts, options: Http1Options) {
-    this.socket = new ClientSocket(socket, this);
+    this.socket = new ClientSocket(socket, this, facts.account);
     this.#options = options;
     this.facts = { ...facts, scheme: facts.tls === undefined ? 'http' : 'https' };
     this.#reader = new RequestReader(options.limits);
@@ -159,6 +161,9 @@ export class Http1Connection implements OpenConnection, SocketReader {
     const { exchange } = this.body;
     this.body.exchange = undefined;
     exchange?.conclude(tunnel, this.#options.handler);
+    this.#reader.close();
+    this.#countUnread();
+    this.facts.account.close();
   }
 
   // ---- reading
@@ -172,6 +177,12 @@ export class Http1Connection implements OpenConnection, SocketReader {
       (this.body.exchange === undefined ? this.#readHead() : this.#giveBody(this.body.exchange))
     );
     this.#pumping = false;
+    if (this.#reader.unread !== this.#unread) this.#countUnread();
+  }
+
+  #countUnread(): void {
+    this.facts.account.count(this.#reader.unread - this.#unread);
+    this.#unread = this.#reader.unread;
   }
 
   #giveBody(exchange: Http1Exchange): boolean {

@@ -11,4 +11,4 @@ export type Http1Options = {
   readonly clock: Clock;
 };
 
-export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls' | 'client'>;
+export type ClientFacts = Pick<ClientConnection, 'remoteAddress' | 'peerAddress' | 'tls' | 'client' | 'account'>;

@@ -11,6 +11,7 @@ import { H2Session } from '../../http/h2/session.ts';
 import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
 import { SETTINGS_TIMEOUT_MS } from '../../http/h2/settings.ts';
 import type { Field } from '../../http/hpack/field.ts';
+import type { Account } from '../../net/budget.ts';
 import { ignoreError } from '../../net/guard.ts';
 import { IdlePlace, type OpenConnection } from '../connections.ts';
 import type { ClientFacts } from '../http1/options.ts';
@@ -19,6 +20,7 @@ import { Http2Exchange } from './exchange.ts';
 import { Floods } from './floods.ts';
 import { HeadDeadline } from './head-deadline.ts';
 import { type Http2Options, reasonOf } from './options.ts';
+import { shedLargest } from './overload.ts';
 import { Probe } from './probe.ts';
 import { isRefused, NO_REQUEST, RequestFields } from './request.ts';
 import { MAX_STREAMS, sessionOptions } from './session-options.ts';
@@ -33,6 +35,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   readonly peerAddress: string;
   readonly tls: TlsFacts | undefined;
   readonly client: ClientIdentity | undefined;
+  readonly account: Account;
   readonly #socket: Duplex;
   readonly options: Http2Options;
   readonly #session: H2Session;
@@ -55,6 +58,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.peerAddress = facts.peerAddress;
     this.tls = facts.tls;
     this.client = facts.client;
+    this.account = facts.account;
     const { clock, limits } = options;
     this.fields = new RequestFields(limits);
     this.#floods = new Floods(clock);
@@ -62,7 +66,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.#takenMs = clock();
     this.#idleMs = clock() + Math.min(limits.headerTimeoutMs, limits.idleTimeoutMs);
     this.#settingsMs = clock() + SETTINGS_TIMEOUT_MS;
-    this.#session = new H2Session(socket, this, sessionOptions(limits));
+    this.#session = new H2Session(socket, this, sessionOptions(limits, facts.account));
     this.#departure = new Departure(socket, this.#session, {
       clock,
       lingerMs: limits.lingerMs,
@@ -73,17 +77,11 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     options.connections.add(this);
     options.connections.idle(this);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
-    // A client that ends its direction has left.
-    socket.on('end', () => socket.destroy());
-    socket.on('error', ignoreError);
+    // A client that ends its direction has left. A close always follows on an error.
+    socket.on('end', () => socket.destroy()).on('error', ignoreError);
     socket.on('close', () => this.#closed());
     socket.resume();
     if (options.connections.draining) this.drain();
-  }
-
-  /** Bytes of requests that wait for the app. */
-  get heldBytes(): number {
-    return this.#session.heldBytes;
   }
 
   // ---- OpenConnection
@@ -185,9 +183,9 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       this.options.connections.busy(this);
     }
     this.#exchanges.add(exchange);
-    if (refused === undefined) return handler.handle(exchange);
-    exchange.broken = refused.broken;
-    handler.refuse(exchange, REJECTIONS[refused.reason]);
+    if (refused === undefined && !this.account.exceeded) return handler.handle(exchange);
+    exchange.broken = refused?.broken === true;
+    handler.refuse(exchange, REJECTIONS[refused?.reason ?? 'client_over_share']);
   }
 
   /** RFC 9113 section 5.1.2; a client may repeat it elsewhere or later. */
@@ -206,6 +204,10 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
 
   goaway(): void {
     this.#departure.clientLeaves();
+  }
+
+  choked(): void {
+    shedLargest(this.#exchanges);
   }
 
   spend(cost: Cost): boolean {
@@ -239,9 +241,10 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   #closed(): void {
     this.options.connections.delete(this);
     try {
-      this.#session.lose(Code.cancel);
+      this.#session.close(Code.cancel);
     } catch (error) {
       this.crashed(error);
     }
+    this.account.close();
   }
 }

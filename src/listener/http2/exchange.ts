@@ -8,10 +8,13 @@ import { type Carrier, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { Ending } from '../../http/h2/closed-streams.ts';
 import { Code } from '../../http/h2/frames.ts';
-import type { H2Stream, StreamOwner } from '../../http/h2/stream.ts';
+import type { H2Stream } from '../../http/h2/stream.ts';
+import type { StreamOwner } from '../../http/h2/stream-owner.ts';
 import { Tunnel } from '../../http/h2/tunnel.ts';
 import type { Field } from '../../http/hpack/field.ts';
+import type { Account } from '../../net/budget.ts';
 import type { Http2Connection } from './connection.ts';
+import { FirstMessage } from './first-message.ts';
 import type { Http2Request } from './request.ts';
 import { TimedExchange } from './timed-exchange.ts';
 import { withoutProof } from './without-proof.ts';
@@ -21,10 +24,17 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
   #requestDone = false;
   #paused = false;
   #tunnel: Tunnel | undefined = undefined;
+  readonly #headBytes: number;
 
   constructor(connection: Http2Connection, stream: H2Stream, startedMs: number, request: Http2Request) {
     super(connection, stream, startedMs, request);
     this.persistent = true;
+    this.#headBytes = request.headBytes;
+    connection.account.count(request.headBytes);
+  }
+
+  get account(): Account {
+    return this.connection.account;
   }
 
   crashed(error: unknown): void {
@@ -45,6 +55,7 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
       if (!this.stream.remoteEnded) this.stream.resume();
       return;
     }
+    if (this.grpc) this.firstMessage = new FirstMessage();
     this.#awaitBody();
     this.stream.resume();
   }
@@ -76,7 +87,15 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
 
   body(chunk: Buffer): void {
     if (this.#tunnel !== undefined) this.#tunnel.receive(chunk);
-    else if (!this.#requestDone) this.carrier?.body(chunk);
+    else if (!this.#requestDone) {
+      if (this.firstMessage?.whole === false) this.#readFirst(this.firstMessage, chunk);
+      this.carrier?.body(chunk);
+    }
+  }
+
+  #readFirst(message: FirstMessage, chunk: Buffer): void {
+    message.read(chunk);
+    if (message.whole && !this.blocked) this.rest();
   }
 
   fields(fields: readonly Field[], overflowed: boolean, ended: boolean): void {
@@ -141,6 +160,8 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
     if (this.finished || this.answered) return;
     this.answered = true;
     this.status = status;
+    // The app has taken the call up.
+    if (this.firstMessage !== undefined) this.rest();
     this.stream.head(status, headers);
   }
 
@@ -203,13 +224,14 @@ export class Http2Exchange extends TimedExchange implements StreamOwner {
   // ---- time and ends
 
   #awaitBody(): void {
-    // A call of gRPC may be silent for hours, and who was asked to wait for a 100 owes nothing.
+    // Who was asked to wait for a 100 owes nothing.
     if (this.#requestDone || this.#paused || this.blocked || this.carrier === undefined) return;
-    if (!this.grpc && !this.awaitsContinue) this.owe();
+    if (!this.silent && !this.awaitsContinue) this.owe();
   }
 
   #finish(): void {
     if (this.finished) return;
+    this.account.count(-this.#headBytes);
     this.rest();
     const tunnel = this.#tunnel;
     if (tunnel !== undefined && !this.ended) tunnel.destroy();

@@ -4,11 +4,11 @@
 
 import type { Clock } from '../../exchange.ts';
 import { Cost } from '../../http/h2/session-owner.ts';
-import { type Budget, TokenBucket } from '../../net/token-bucket.ts';
+import { type Pace, TokenBucket } from '../../net/token-bucket.ts';
 
-const RESETS: Budget = { burst: 500, perSecond: 100 };
-const ANSWERED: Budget = { burst: 1000, perSecond: 100 };
-const IDLE: Budget = { burst: 2000, perSecond: 200 };
+const RESETS: Pace = { burst: 500, perSecond: 100 };
+const ANSWERED: Pace = { burst: 1000, perSecond: 100 };
+const IDLE: Pace = { burst: 2000, perSecond: 200 };
 
 /** Streams above the limit that are refused without blame, while the client may not have heard of it. */
 const MAX_EARLY = 1000;

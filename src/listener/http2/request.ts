@@ -11,7 +11,7 @@ import type { Limits } from '../limits.ts';
 import { LastFields, type ReadFields } from './last-fields.ts';
 
 /** What the pseudo fields said, and the rest as a raw list. */
-export type Http2Request = ReceivedRequest & { readonly urgency: number };
+export type Http2Request = ReceivedRequest & { readonly urgency: number; readonly headBytes: number };
 
 /** `broken`: HTTP/2 itself says that the stream is to be reset (RFC 9113 section 8.1.1). */
 export type RefusedRequest = { readonly reason: Reason; readonly broken: boolean };
@@ -23,6 +23,7 @@ export const NO_REQUEST: Http2Request = {
   headers: [],
   bodyLength: UNKNOWN_LENGTH,
   urgency: DEFAULT_URGENCY,
+  headBytes: 0,
 };
 
 const BROKEN: RefusedRequest = { reason: 'malformed_request', broken: true };
@@ -85,6 +86,7 @@ function readRequest(
     headers,
     bodyLength,
     urgency,
+    headBytes: pseudo.bytes + read.bytes,
   };
 }
 

@@ -1,19 +1,18 @@
 // What a client of HTTP/2 may have: streams, windows, fields. Only how large a head may be is an option.
 
 import { FIRST_WINDOW, Setting } from '../../http/h2/frames.ts';
-import type { SessionOptions } from '../../http/h2/session.ts';
+import type { SessionOptions } from '../../http/h2/session-owner.ts';
 import { ENTRY_BYTES } from '../../http/hpack/field.ts';
+import type { Account } from '../../net/budget.ts';
 import type { Limits } from '../limits.ts';
 
 export const MAX_STREAMS = 128;
-/** Lent to streams whose bytes are taken as fast as they come. */
-const SPARE_WINDOW = 2 << 20;
-/** All streams can have their first window full at once, so that those that wait hold up no other. */
-const WINDOW = MAX_STREAMS * FIRST_WINDOW + SPARE_WINDOW;
+/** The connection's, as the RFC has it at first; wider once the app has taken as much. */
+const WINDOW = { first: FIRST_WINDOW, most: 4 * FIRST_WINDOW, spare: 2 << 20 };
 /** The least that a header block may have before it is decoded: as much as nghttp2 lets one have. */
 const BLOCK_BYTES = 65_536;
 
-export function sessionOptions({ maxHeaderBytes, maxFields }: Limits): SessionOptions {
+export function sessionOptions({ maxHeaderBytes, maxFields }: Limits, account: Account): SessionOptions {
   const maxListBytes = maxHeaderBytes + ENTRY_BYTES * maxFields;
   return {
     server: true,
@@ -24,7 +23,7 @@ export function sessionOptions({ maxHeaderBytes, maxFields }: Limits): SessionOp
       [Setting.enableConnectProtocol, 1],
     ],
     window: WINDOW,
-    spareWindow: SPARE_WINDOW,
+    account,
     maxListBytes,
     maxBlockBytes: Math.max(BLOCK_BYTES, 4 * maxHeaderBytes),
   };

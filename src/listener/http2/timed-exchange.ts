@@ -6,6 +6,7 @@ import { ExchangeState, type ReceivedRequest } from '../../exchange.ts';
 import type { H2Stream } from '../../http/h2/stream.ts';
 import { isMeasured } from '../body-rate.ts';
 import type { Http2Connection } from './connection.ts';
+import type { FirstMessage } from './first-message.ts';
 import { StreamDeadline } from './stream-deadline.ts';
 
 export abstract class TimedExchange extends ExchangeState {
@@ -16,6 +17,8 @@ export abstract class TimedExchange extends ExchangeState {
   /** The request is none, or not what its head said: its stream is reset behind the answer (RFC 9113 section 8.1.1). */
   broken = false;
   protected deadline: StreamDeadline | undefined = undefined;
+  /** Of a call of gRPC, until it is whole or the app has answered. */
+  protected firstMessage: FirstMessage | undefined = undefined;
 
   constructor(connection: Http2Connection, stream: H2Stream, startedMs: number, request: ReceivedRequest) {
     super(connection, startedMs, request);
@@ -31,14 +34,19 @@ export abstract class TimedExchange extends ExchangeState {
     // The socket's progress is that of all who wait for it.
     const waits = (this.blocked || this.ended) && this.stream.sendWindow > 0;
     const renewedMs = waits ? this.connection.socketDeadline() : 0;
-    if (this.deadline?.due(nowMs, renewedMs, isMeasured(this)) !== true) return;
+    if (this.deadline?.due(nowMs, renewedMs, isMeasured(this, this.silent)) !== true) return;
     this.rest();
     this.break('client_timeout');
   }
 
+  /** A call that has begun to speak may be silent for hours. */
+  protected get silent(): boolean {
+    return this.grpc && (this.answered || this.firstMessage?.whole === true);
+  }
+
   get lags(): boolean {
     this.count();
-    return isMeasured(this) && this.deadline?.lags(this.connection.options.clock()) === true;
+    return isMeasured(this, this.silent) && this.deadline?.lags(this.connection.options.clock()) === true;
   }
 
   /** The client owes a byte, and its time begins anew. */
@@ -57,7 +65,19 @@ export abstract class TimedExchange extends ExchangeState {
     this.deadline?.took(this.bytesOut - this.stream.pendingBytes, this.blocked);
   }
 
-  protected break(reason: 'bad_body' | 'client_timeout'): void {
+  /** What is held of it while it waits for the app; 0 where it does not wait. */
+  get waitingBytes(): number {
+    return this.carrier === undefined ? this.stream.heldBytes : 0;
+  }
+
+  /** There is no room for what it waits with. */
+  exceeded(): void {
+    if (this.finished) return;
+    this.rest();
+    this.break('client_over_share');
+  }
+
+  protected break(reason: 'bad_body' | 'client_timeout' | 'client_over_share'): void {
     if (reason === 'bad_body') this.broken = true;
     this.letCarrierGo();
     if (this.ended) this.cut();

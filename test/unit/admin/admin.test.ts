@@ -12,7 +12,7 @@ const MOST = 8;
 const patient = { most: MOST, requestMs: 60_000, takeMs: 60_000 };
 const LIVEZ = 'GET /livez HTTP/1.1\r\nHost: a\r\n\r\n';
 const metrics = {
-  activity: () => ({ connections: {}, requestsInFlight: 0 }),
+  activity: () => ({ connections: {}, requestsInFlight: 0, bufferedBytes: 0 }),
   text: async () => 'a 1\n',
   contentType: 'text/plain; version=0.0.4',
 };

@@ -62,12 +62,15 @@ let lent: FakeTransport[];
 let lends: boolean;
 let outcomes: string[];
 let clientTakes: boolean;
+/** Whether its client may have one more event stream. */
+let mayLast: boolean;
 beforeEach(() => {
   nowMs = 0;
   lent = [];
   lends = true;
   outcomes = [];
   clientTakes = true;
+  mayLast = true;
   deadlines = new Deadlines(() => nowMs);
 });
 afterEach(() => deadlines.close());
@@ -88,6 +91,7 @@ function start(request: FakeRequest = {}, edit: (exchange: Client) => void = () 
       outcomes.push(`borrow${borrower.waited ? ' again' : ''}`);
       if (lends) borrower.lend(lent[lent.push(new FakeTransport()) - 1] as FakeTransport);
     },
+    lasts: () => mayLast,
     forget: () => void outcomes.push('forget'),
     close() {},
   };
@@ -190,6 +194,14 @@ describe('who owes a byte', () => {
     assert.ok(!timedOut());
     pass(TIMEOUT_MS);
     assert.ok(timedOut());
+  });
+
+  test('the app, in an event stream of a client that has too many of them', () => {
+    mayLast = false;
+    start().carriage.answerHead({ ...HEAD, stream: true });
+    nowMs += TIMEOUT_MS;
+    deadlines.sweep();
+    assert.deepEqual(outcomes.at(-1), 'upstream_timeout');
   });
 
   test('nobody, in an event stream and in a gRPC call that has begun', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, mock, test } from 'node:test';
 import type { Rejection } from '../../../src/errors.ts';
-import type { Borrower } from '../../../src/forward/pool.ts';
+import type { Borrower } from '../../../src/forward/borrower.ts';
 import type { ShareOptions } from '../../../src/forward/shares.ts';
 import type { Lender, Receiver, Transport } from '../../../src/forward/transport.ts';
 import type { TunnelEnd } from '../../../src/forward/tunnel.ts';
@@ -14,6 +14,7 @@ import type { ForwardLimits } from '../../../src/forward/upstream.ts';
 import { createWire } from '../../../src/forward/wire/wire.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
 import type { UpstreamAddress } from '../../../src/net/addresses.ts';
+import { Budget } from '../../../src/net/budget.ts';
 import { Deadlines } from '../../../src/net/deadlines.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
@@ -82,6 +83,8 @@ class App {
 
 /** Borrows, sends a GET on what it is lent, and writes down what becomes of it. */
 class Client implements Borrower<Transport>, Receiver {
+  lasts = false;
+  readonly lasting: boolean;
   readonly client: string;
   readonly clientConnection: object = {};
   readonly upgrades: boolean;
@@ -100,6 +103,7 @@ class Client implements Borrower<Transport>, Receiver {
     this.client = client;
     this.waited = wants === 'fresh';
     this.upgrades = wants === 'upgrade';
+    this.lasting = this.upgrades;
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -167,7 +171,16 @@ function poolOf(
   const crashed = (error: unknown): never => {
     throw error;
   };
-  return createWire({ upstream, limits: { ...LIMITS, ...limits }, clock: () => nowMs, deadlines, crashed, share });
+  const account = new Budget({ bytes: 64 << 20, percent: 50 }).shared;
+  return createWire({
+    upstream,
+    limits: { ...LIMITS, ...limits },
+    clock: () => nowMs,
+    deadlines,
+    crashed,
+    share,
+    account,
+  });
 }
 
 function borrow(pool: Lender, wants: 'any' | 'fresh' | 'upgrade' = 'any', name = 'a'): Client {
@@ -359,6 +372,17 @@ describe('the cap', () => {
     assert.equal(await first.outcome, 'upstream_closed');
     (await app.requested(1)).write(OK);
     assert.equal(await second.outcome, 'answered');
+  });
+
+  test('leaves one in ten to others, where all that one client has may last for ever', async () => {
+    const pool = poolOf({ maxConnections: 20 }, undefined, { percent: 100, refused: () => {} });
+    const lasting = Array.from({ length: 19 }, () => borrow(pool, 'upgrade'));
+    assert.equal(lasting.filter(({ connection }) => connection !== undefined).length, 18);
+    const others = [borrow(pool), borrow(pool)];
+    assert.ok(others.every(({ connection }) => connection !== undefined));
+    assert.equal(lasting[18]?.connection, undefined);
+    lasting[0]?.connection?.abandon();
+    assert.notEqual(lasting[18]?.connection, undefined);
   });
 
   test('closes a free connection for one that must be fresh', async () => {

@@ -9,6 +9,7 @@ import type { Lender } from '../../../src/forward/transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../../../src/forward/upstream.ts';
 import { createWire } from '../../../src/forward/wire/wire.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
+import { Budget } from '../../../src/net/budget.ts';
 import { Deadlines } from '../../../src/net/deadlines.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
@@ -23,6 +24,7 @@ const limits: ForwardLimits = {
 type Make = (options: ForwarderOptions) => Lender;
 const lenders: Readonly<Record<string, Make>> = { wire: createWire, 'http-proxy': createHttpProxy };
 const clock = (): number => 0;
+const account = new Budget({ bytes: 64 << 20, percent: 50 }).shared;
 const crashed = (error: unknown): never => {
   throw error;
 };
@@ -41,7 +43,14 @@ async function carry(make: Make, sent: RawHeaders, answered: string): Promise<[a
   await new Promise<void>((resolve) => void app.listen(0, '127.0.0.1', resolve));
   const { port } = app.address() as AddressInfo;
   const deadlines = new Deadlines(clock);
-  const options = { upstream: { kind: 'tcp', host: '127.0.0.1', port }, limits, clock, deadlines, crashed } as const;
+  const options = {
+    upstream: { kind: 'tcp', host: '127.0.0.1', port },
+    limits,
+    clock,
+    deadlines,
+    crashed,
+    account,
+  } as const;
   const forwarder = forwarderOf(make(options), options);
   const exchange = new FakeExchange({ method: 'POST', headers: ['Host', 'a'], bodyLength: UNKNOWN_LENGTH });
   const ended = new Promise<void>((resolve, reject) => {

@@ -18,6 +18,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   connections_active: ['protocol'],
   connections_total: ['protocol'],
   connections_rejected_total: ['reason'],
+  buffered_bytes: [],
   client_share_refused_total: [],
   handshakes_total: ['version', 'resumed'],
   handshake_failures_total: ['reason'],

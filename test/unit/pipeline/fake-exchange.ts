@@ -4,6 +4,7 @@
 import { Duplex } from 'node:stream';
 import { type Carrier, type ClientConnection, ExchangeState, type Protocol } from '../../../src/exchange.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
+import { Budget } from '../../../src/net/budget.ts';
 
 export type FakeRequest = {
   method?: string;
@@ -46,6 +47,7 @@ export class FakeExchange extends ExchangeState {
       scheme: 'https',
       tls: undefined,
       client: undefined,
+      account: new Budget({ bytes: 64 << 20, percent: 50 }).open(peerAddress),
     } as const;
     super({ ...facts, ...connection }, 0, {
       protocol: 'http/1.1',

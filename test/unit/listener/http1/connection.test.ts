@@ -5,6 +5,7 @@ import { describe, mock, test } from 'node:test';
 import type { ClientIdentity } from '../../../../src/clients/certificate.ts';
 import type { Carrier, Exchange } from '../../../../src/exchange.ts';
 import { Http1Connection } from '../../../../src/listener/http1/connection.ts';
+import { Budget } from '../../../../src/net/budget.ts';
 import { FakeCarrier, handlerOf } from './fake-handler.ts';
 import { FakeSocket, turn } from './fake-socket.ts';
 
@@ -45,9 +46,10 @@ function begin({ forward = (exchange, carrier) => exchange.carry(carrier), clien
     busy() {},
   };
   const clock = { nowMs: 1000 };
+  const account = new Budget({ bytes: 64 << 20, percent: 50 }).open('192.0.2.7');
   const connection = new Http1Connection(
     socket,
-    { remoteAddress: '192.0.2.7', peerAddress: '192.0.2.7', tls: undefined, client },
+    { remoteAddress: '192.0.2.7', peerAddress: '192.0.2.7', tls: undefined, client, account },
     { handler: handled.handler, limits: LIMITS, connections, clock: () => clock.nowMs },
   );
   /** Time passes as the sweep sees it, until the connection has gone; says after how long that was. */
