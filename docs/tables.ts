@@ -1,11 +1,12 @@
-// Writes the generated tables of README.md (options, reasons and metrics) and the schema of the configuration file, straight
-// from the code. `npm run fix` runs it; a test fails when one of the files holds something else.
+// Writes the generated tables of README.md (options, flags, reasons and metrics) and the schema of the configuration file,
+// straight from the code. `npm run fix` runs it; a test fails when one of the files holds something else.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { OPTION_NAMES, OPTIONS, variableOf } from '../src/config/options.ts';
 import { REJECTIONS } from '../src/errors.ts';
 import { BUNDLE_REASONS } from '../src/identity/bundle-error.ts';
+import { INJECT_FLAGS } from '../src/inject/options.ts';
 import { CONNECTION_REASONS, HANDSHAKE_REASONS } from '../src/listener/reasons.ts';
 import { describeMetrics } from '../src/observe/metric-table.ts';
 import { configSchemaText } from './config-schema.ts';
@@ -20,6 +21,7 @@ export function withTables(readme: string): string {
 
 /** By the name of their marks in the README. */
 const TABLES: Readonly<Record<string, () => string>> = {
+  'inject flags': injectTable,
   options: optionsTable,
   reasons: reasonsTable,
   'connection reasons': () => adviceTable(CONNECTION_REASONS),
@@ -35,6 +37,13 @@ function optionsTable(): string {
   });
   const config = `| \`--config FILE\` | none | YAML or JSON file with these options as keys; its own variable is \`${variableOf('config')}\`. |`;
   return ['| Option | Default | Meaning |', '|---|---|---|', ...rows, config].join('\n');
+}
+
+function injectTable(): string {
+  const rows = Object.entries(INJECT_FLAGS).map(([name, { takes, default: value, help }]) => {
+    return `| \`--${name} ${escapeCell(takes)}\` | ${value === '' ? '' : `\`${value}\``} | ${escapeCell(help)} |`;
+  });
+  return ['| Flag | Default | Meaning |', '|---|---|---|', ...rows].join('\n');
 }
 
 function metricsTable(): string {

@@ -9,6 +9,7 @@ import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../c
 import { readVersion } from './version.ts';
 
 const COMMANDS = ['serve', 'check'];
+const TEXT_COMMANDS = ['inject', 'uninject'];
 
 export type Arguments = {
   readonly command: string;
@@ -37,11 +38,16 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
     else problems.push(problem);
   }
   const [command = 'serve', ...surplus] = argv._.map(String);
-  if (!COMMANDS.includes(command))
-    problems.push(`unknown command "${command}"; there is serve (the default) and check`);
+  if (!COMMANDS.includes(command)) problems.push(unknownCommand(command));
   if (surplus.length > 0) problems.push(`unexpected argument "${surplus[0]}"`);
   const { config: configFile, ...options } = flags;
   return { command, flags: options, configFile: configFile as string | undefined, problems, told };
+}
+
+/** Those that take a text have options of their own, so that they must be told from the start. */
+function unknownCommand(command: string): string {
+  if (TEXT_COMMANDS.includes(command)) return `"${command}" comes first, as in tls-sidecar ${command} --help`;
+  return `unknown command "${command}"; there are serve (the default), check, inject and uninject`;
 }
 
 /**
@@ -62,7 +68,12 @@ function setAside(args: readonly string[]): {
     const next = args[i + 1];
     if (isSwitch(name) && value !== undefined) {
       flags[name] = value;
-    } else if (isSwitch(name) && next !== undefined && !next.startsWith('-') && !COMMANDS.includes(next)) {
+    } else if (
+      isSwitch(name) &&
+      next !== undefined &&
+      !next.startsWith('-') &&
+      ![...COMMANDS, ...TEXT_COMMANDS].includes(next)
+    ) {
       flags[name] = next;
       i++;
     } else if (name !== '' && name in Object.prototype) {
@@ -94,7 +105,7 @@ function describe(parser: Argv): Argv {
   const described = parser
     .scriptName('tls-sidecar')
     .usage(
-      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving',
+      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving\n$0 inject   add the sidecar to Kubernetes YAML; uninject takes it out (--help tells more)',
     )
     .parserConfiguration({
       'camel-case-expansion': false,

@@ -13,6 +13,12 @@ const WRONG_USE = 2;
 /** Runs one command and gives the exit code of the process. `args` are without node and the script. */
 export async function run(args: readonly string[], env: Environment): Promise<number> {
   try {
+    const [first, ...rest] = args;
+    if (first === 'inject' || first === 'uninject') {
+      // Only these need it: what serves TLS neither loads nor holds it.
+      const { runInject } = await import('./inject.ts');
+      return await runInject(first, rest);
+    }
     const { command, flags, configFile, problems, told } = await parseArguments(args);
     if (told !== '') {
       process.stdout.write(`${told}\n`);

@@ -14,7 +14,9 @@ process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
 /** The one that Debian's packages are installed for, whatever else is in PATH. */
 export const PYTHON = '/usr/bin/python3';
 
-/** How each tells its version; its package on Debian where that has another name. */
+const KUBECTL_REMEDY = '.ci/kubectl FOLDER fetches it; put FOLDER on the PATH';
+
+/** How each tells its version; its package on Debian where that has another name, or what else to do. */
 const programs: Record<string, { version?: readonly string[]; package?: string; remedy?: string }> = {
   busybox: {},
   chromium: { version: ['--version'] },
@@ -31,6 +33,8 @@ const programs: Record<string, { version?: readonly string[]; package?: string; 
   'ip6tables-nft': { version: ['--version'], package: 'iptables' },
   'iptables-legacy': { version: ['--version'], package: 'iptables' },
   'iptables-nft': { version: ['--version'], package: 'iptables' },
+  'kubectl-1.29': { version: ['version', '--client'], remedy: KUBECTL_REMEDY },
+  'kubectl-1.35': { version: ['version', '--client'], remedy: KUBECTL_REMEDY },
   mount: { version: ['--version'] },
   nghttp: { version: ['--version'], package: 'nghttp2-client' },
   nghttpd: { version: ['--version'], package: 'nghttp2-server' },

@@ -53,7 +53,7 @@ const rows: readonly (readonly [what: string, args: string[], expected: Expected
   ],
   ['config without its value', ['--config'], { problems: [/config/] }],
   ['config twice', ['--config', 'a', '--config', 'b'], { problems: [/--config is given 2 times/] }],
-  ['an unknown command', ['sreve'], { command: 'sreve', problems: [/^unknown command "sreve"; there is serve/] }],
+  ['an unknown command', ['sreve'], { command: 'sreve', problems: [/^unknown command "sreve"; there are serve/] }],
   ['a number as a command', ['1'], { command: '1', problems: [/^unknown command "1"/] }],
   ['one word too many', ['check', 'this'], { command: 'check', problems: [/^unexpected argument "this"$/] }],
   ['one word too many behind --', ['serve', '--', 'this'], { problems: [/^unexpected argument "this"$/] }],
