@@ -47,9 +47,11 @@ function parse(text: string, maxFields: number): RequestHead {
   const { method, target, version } = line;
   if (version !== '1.1' && version !== '1.0') return { ...refused('bad_version'), method, target };
   const block = text.slice(line.end);
-  const known = FIELDS.find(block);
+  const small = line.end <= MAX_LINE;
+  const known = small ? FIELDS.find(block) : undefined;
   const headers: RawHeaders = known ?? [];
-  const failure = known === undefined ? readBlock(block, maxFields, headers) : tooMany(known, maxFields);
+  const failure = known === undefined ? readFields(block, 0, maxFields, headers) : tooMany(known, maxFields);
+  if (small && known === undefined && failure === undefined && FIELDS.saw(block, headers)) keep(headers);
   return {
     protocol: version === '1.1' ? 'http/1.1' : 'http/1.0',
     method,
@@ -61,12 +63,8 @@ function parse(text: string, maxFields: number): RequestHead {
 
 /** Field lists of requests that repeat. */
 const FIELDS = new Repeats<RawHeaders>();
-
-function readBlock(block: string, maxFields: number, into: RawHeaders): HeadReason | undefined {
-  const failure = readFields(block, 0, maxFields, into);
-  if (failure === undefined && FIELDS.saw(block, into)) keep(into);
-  return failure;
-}
+/** A part of a text holds on to the whole of it: behind longer request lines nothing is kept. */
+const MAX_LINE = 2048;
 
 /** It may have been read where more are allowed. */
 function tooMany(headers: RawHeaders, maxFields: number): HeadReason | undefined {

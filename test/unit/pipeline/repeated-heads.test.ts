@@ -140,3 +140,11 @@ describe('an answer whose head came before', () => {
     assert.deepEqual(told, ['read', 'read', 'read', 'upstream_header_too_large', 'read']);
   });
 });
+
+describe('a request with a long line', () => {
+  it('leaves nothing behind, as a part of a text holds on to all of it', () => {
+    const lists = new Set<unknown>();
+    for (let i = 0; i < 4; i++) lists.add(read(`GET /${'a'.repeat(2048)} HTTP/1.1\r\nHost: long.example\r\n`)?.headers);
+    assert.equal(lists.size, 4);
+  });
+});
