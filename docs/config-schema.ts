@@ -22,6 +22,10 @@ const SHAPES: Readonly<Record<string, Schema>> = {
   'N|auto': { type: ['integer', 'string'], pattern: '^(auto|[0-9]+)$', minimum: 1 },
   PERCENT: { type: ['integer', 'string'], pattern: '^[0-9]{1,3}%?$', minimum: 1, maximum: 100 },
   '[HOST]:PORT': { type: 'string', pattern: `^${ADDRESS}$` },
+  'KIND:PORT[/PATH]': {
+    type: 'string',
+    pattern: '^(https?:[0-9]{1,5}(/[^;]*)?(;.*)?|tcp:[0-9]{1,5}|grpc:[0-9]{1,5}(/.*)?)$',
+  },
   '[HOST]:PORT|off': { type: 'string', pattern: `^(off|${ADDRESS})$` },
 };
 const WORDS = /^[a-z0-9][a-z0-9.-]*(?:\|[a-z0-9.-]+)+$/;

@@ -1,5 +1,5 @@
-// Writes the generated tables of README.md (options, flags, reasons and metrics) and the schema of the configuration file,
-// straight from the code. `npm run fix` runs it; a test fails when one of the files holds something else.
+// Writes the generated tables of README.md (options, flags, reasons and metrics), the schema of the configuration file and
+// the dashboard, straight from the code. `npm run fix` runs it; a test fails when one of the files holds something else.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,9 +10,11 @@ import { INJECT_FLAGS } from '../src/inject/options.ts';
 import { CONNECTION_REASONS, HANDSHAKE_REASONS } from '../src/listener/reasons.ts';
 import { describeMetrics } from '../src/observe/metric-table.ts';
 import { configSchemaText } from './config-schema.ts';
+import { dashboardText } from './dashboard.ts';
 
 const README = fileURLToPath(new URL('../README.md', import.meta.url));
 const SCHEMA = fileURLToPath(new URL('config.schema.json', import.meta.url));
+const DASHBOARD = fileURLToPath(new URL('../k8s/monitoring/grafana-dashboard.json', import.meta.url));
 
 /** The README with its generated parts as the code says. */
 export function withTables(readme: string): string {
@@ -79,4 +81,5 @@ function replaceBetween(text: string, name: string, content: string): string {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   writeFileSync(README, withTables(readFileSync(README, 'utf8')));
   writeFileSync(SCHEMA, configSchemaText());
+  writeFileSync(DASHBOARD, dashboardText());
 }

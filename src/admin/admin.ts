@@ -4,6 +4,7 @@
 //   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; one line per check
 //   GET /metrics   Prometheus text
 //   GET /status    JSON: what is served, since when, and how it is going
+//   GET /probe/…   what --probe declares, asked of the app inside the Pod: its status, and nothing else of its answer
 // It changes nothing, says nothing about single requests, and answers one request a connection.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -13,6 +14,7 @@ import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import { AdminConnections, type ConnectionLimits } from './connections.ts';
 import type { AppHealth } from './health.ts';
 import { createKept } from './kept.ts';
+import type { Probes } from './probes/probes.ts';
 import { type About, type Activity, createStatus } from './status.ts';
 
 export type AdminOptions = {
@@ -20,13 +22,14 @@ export type AdminOptions = {
   readonly app: AppHealth;
   readonly metrics: Activity & { text(): Promise<string>; readonly contentType: string };
   readonly about: About;
+  readonly probes: Probes;
   readonly clock: Clock;
   readonly limits?: ConnectionLimits;
 };
 
 type Answer = { readonly status: number; readonly body: string | Buffer; readonly contentType?: string };
-type Route = () => Answer | Promise<Answer>;
-type Routes = ReadonlyMap<string, Route>;
+type Route = (response: ServerResponse) => Answer | Promise<Answer>;
+type Routes = { find(url: string): Route | undefined; readonly paths: readonly string[] };
 
 export interface Admin {
   /** Rejects with the system's error. */
@@ -40,8 +43,10 @@ const LIMITS: ConnectionLimits = { most: 48, requestMs: 5000, takeMs: 5000 };
 const METRICS_KEEP_MS = 250;
 const MAX_HEAD_BYTES = 8192;
 const MAX_BODY_BYTES = 65_536;
+/** Statuses of the app that have no body (RFC 9110 section 15.3). */
+const WITHOUT_BODY = [204, 205];
 
-export function createAdmin({ state, app, metrics, about, clock, limits = LIMITS }: AdminOptions): Admin {
+export function createAdmin({ state, app, metrics, about, probes, clock, limits = LIMITS }: AdminOptions): Admin {
   const status = createStatus({ state, app, metrics, about });
   // one buffer for all answers: clients that do not take theirs hold no copies
   const metricsText = createKept(async () => Buffer.from(await metrics.text()), METRICS_KEEP_MS, clock);
@@ -53,13 +58,28 @@ export function createAdmin({ state, app, metrics, about, clock, limits = LIMITS
     ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
   ]);
   const connections = new AdminConnections(limits, clock);
-  const server = createAdminServer(routes, connections);
+  const server = createAdminServer(withProbes(routes, probes), connections);
   return {
     open: (address) => openPort(server, address),
     close() {
       server.close();
       connections.close();
     },
+  };
+}
+
+/** A probe is asked for by its whole target: the app's query belongs to it. */
+function withProbes(routes: ReadonlyMap<string, Route>, probes: Probes): Routes {
+  const probe = (url: string): Route | undefined => {
+    if (!probes.has(url)) return undefined;
+    return async (response) => {
+      const { status, text } = await probes.ask(url, (left) => response.once('close', left));
+      return { status, body: `${text}\n` };
+    };
+  };
+  return {
+    find: (url) => routes.get(url.split('?', 1)[0] ?? '') ?? probe(url),
+    paths: [...routes.keys(), ...probes.paths],
   };
 }
 
@@ -99,10 +119,11 @@ function limitBody(request: IncomingMessage): void {
 }
 
 async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const route = routes.get((request.url ?? '').split('?', 1)[0] ?? '');
+  const route = routes.find(request.url ?? '');
   const reading = request.method === 'GET' || request.method === 'HEAD';
-  let found: Answer = { status: 404, body: `not found; there is ${[...routes.keys()].join(' ')}\n` };
-  if (route !== undefined) found = reading ? await attempt(route) : { status: 405, body: 'only GET\n' };
+  let found: Answer = { status: 404, body: `not found; there is ${routes.paths.join(' ')}\n` };
+  if (route !== undefined) found = reading ? await attempt(route, response) : { status: 405, body: 'only GET\n' };
+  if (WITHOUT_BODY.includes(found.status)) return void response.writeHead(found.status, { connection: 'close' }).end();
   const headers = {
     'content-type': found.contentType ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(found.body),
@@ -113,9 +134,9 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
   response.end(found.body);
 }
 
-async function attempt(route: Route): Promise<Answer> {
+async function attempt(route: Route, response: ServerResponse): Promise<Answer> {
   try {
-    return await route();
+    return await route(response);
   } catch (error) {
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   }

@@ -9,13 +9,22 @@ import { checkConfiguration } from './checks/configuration.ts';
 import type { Check, Finding } from './checks/finding.ts';
 import { checkRuntime } from './checks/node-release.ts';
 import { checkPorts } from './checks/ports.ts';
+import { checkProbes } from './checks/probes.ts';
 import { checkTrust } from './checks/trust.ts';
 
 const SUCCESS = 0;
 const FAILURE = 1;
 
 /** In the order of the report. */
-const CHECKS: readonly Check[] = [checkRuntime, checkCertificates, checkClients, checkPorts, checkTrust, checkApp];
+const CHECKS: readonly Check[] = [
+  checkRuntime,
+  checkCertificates,
+  checkClients,
+  checkPorts,
+  checkTrust,
+  checkApp,
+  checkProbes,
+];
 
 /** Prints the findings on stdout. */
 export async function check(loaded: Loaded): Promise<number> {

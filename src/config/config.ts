@@ -84,7 +84,8 @@ function parse(name: OptionName, text: string, { from, origin }: Found, problems
     return option.parse(text);
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
-    return void problems.push(`--${name} takes ${error.message}; ${origin} says "${text}"`);
+    const shown = option.shown?.(text) ?? text;
+    return void problems.push(`--${name} takes ${error.message}; ${origin} says "${shown}"`);
   }
 }
 

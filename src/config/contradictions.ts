@@ -1,8 +1,10 @@
 // Options that contradict each other, or that make the sidecar its own app: one line each, with what to do. Pure.
 
+import { isDeepStrictEqual } from 'node:util';
 import type { ListenAddress } from '../net/ports.ts';
 import { clientAuthOf, isRestricted } from './client-rules.ts';
 import type { Config } from './config.ts';
+import { pathOfProbe } from './probe.ts';
 
 export function contradictions(config: Config): string[] {
   const { upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
@@ -12,7 +14,7 @@ export function contradictions(config: Config): string[] {
     problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
   if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
     problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
-  problems.push(...portContradictions(config));
+  problems.push(...portContradictions(config), ...probeContradictions(config));
   if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
   return problems;
 }
@@ -51,6 +53,26 @@ function portContradictions({ listen, admin, upstream }: Config): string[] {
   else if (upstream.kind === 'tcp' && isAt(admin, upstream))
     problems.push(
       `--upstream and --admin are the same port ${admin.port}: the sidecar's own health and metrics are no app; if the app has that port, take another one for them, as --admin ${another(admin.port, 9902)}`,
+    );
+  return problems;
+}
+
+/** Two questions under one path, or one to ourselves. */
+function probeContradictions({ probe, listen, admin }: Config): string[] {
+  const problems: string[] = [];
+  if (admin === 'off' && probe.length > 0)
+    problems.push('--probe is asked for on the admin port, and --admin is off; leave one of them out');
+  const own = [listen.port, ...(admin === 'off' ? [] : [admin.port])];
+  const [ours] = probe.filter(({ port }) => own.includes(port));
+  if (ours !== undefined)
+    problems.push(`--probe ${ours.kind}:${ours.port} is a port of the sidecar; give one of the app`);
+  const twice = probe.find((one, at) => {
+    const first = probe.findIndex((other) => pathOfProbe(other) === pathOfProbe(one));
+    return first < at && !isDeepStrictEqual(probe[first], one);
+  });
+  if (twice !== undefined)
+    problems.push(
+      `--probe ${twice.kind}:${twice.port}${twice.path} is given twice, with other headers; give it one set`,
     );
   return problems;
 }

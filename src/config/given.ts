@@ -2,7 +2,8 @@
 
 import { clientAuthOf } from './client-rules.ts';
 import type { Config } from './config.ts';
-import { OPTION_NAMES, type OptionName } from './options.ts';
+import type { Option } from './option.ts';
+import { OPTION_NAMES, OPTIONS, type OptionName } from './options.ts';
 
 /** From the most to the least specific. */
 export const SOURCES = ['flag', 'environment', 'file', 'default'] as const;
@@ -19,8 +20,14 @@ export function describeGiven(config: Config, given: GivenOptions): Record<strin
   return Object.fromEntries(
     OPTION_NAMES.map((name) => {
       const { value, from } = given[name];
-      const inForce = name === 'client-auth' ? clientAuthOf(config) : value;
+      const inForce = name === 'client-auth' ? clientAuthOf(config) : shownOf(name, value);
       return [name, { value: inForce === '' ? null : inForce, from }];
     }),
   );
+}
+
+function shownOf(name: OptionName, value: Given['value']): Given['value'] {
+  const { shown }: Option<unknown> = OPTIONS[name];
+  if (shown === undefined) return value;
+  return typeof value === 'string' ? shown(value) : value.map(shown);
 }

@@ -10,6 +10,8 @@ export type Option<T> = {
   readonly takes: string;
   /** Text to value, or a Malformed that says what it takes. */
   readonly parse: (text: string) => T;
+  /** What people are shown of a value of which a part may be secret; without it, all of it. */
+  readonly shown?: (text: string) => string;
   /** One sentence. */
   readonly help: string;
 };

@@ -54,6 +54,7 @@ export const METRICS = {
     'Defects of the sidecar that it survived; the log line `internal error` has each. Please report them.',
   ),
   connections_active: gauge('Open client connections, by protocol; handshake: not known yet.', 'protocol'),
+  connections_max: gauge('The most client connections there may be, by --max-connections.'),
   connections_total: counter(
     'Client connections that were accepted, by protocol; none: it left before its first byte.',
     'protocol',

@@ -31,5 +31,6 @@ export function setZeros(counters: ZeroedCounters): void {
     counters.client_certificates_rejected_total.inc({ reason }, 0);
   counters.certificate_reloads_total.inc({ result: 'success', reason: 'changed' }, 0);
   for (const reason of Object.keys(BUNDLE_REASONS))
-    counters.certificate_reloads_total.inc({ result: 'failed', reason }, 0);
+    for (const prefix of ['', 'client_ca_'])
+      counters.certificate_reloads_total.inc({ result: 'failed', reason: `${prefix}${reason}` }, 0);
 }

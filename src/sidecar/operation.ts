@@ -3,6 +3,7 @@
 
 import { type Admin, createAdmin } from '../admin/admin.ts';
 import { createAppHealth, type WatchedApp } from '../admin/health.ts';
+import { createProbes } from '../admin/probes/probes.ts';
 import type { Config } from '../config/config.ts';
 import { describeGiven } from '../config/given.ts';
 import type { Clock } from '../exchange.ts';
@@ -44,6 +45,7 @@ export function createOperation(config: Config, options: OperationOptions): Oper
     return { file, options: describeGiven(config, given) };
   };
   const about = { version, now, upstream, pairs: identity.pairs, trust: clients.shared, configuration };
-  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about, clock });
+  const probes = createProbes(config.probe, clock);
+  const admin = createAdmin({ state: () => lifecycle.state, app: health, metrics, about, probes, clock });
   return { lifecycle, health, admin };
 }

@@ -78,6 +78,7 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
     observer: observeConnections(log, metrics, clock),
   });
   metrics.countHeldWith(() => budget.held);
+  metrics.connections_max.set(capacity.connections);
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
   identity.onChange(listener.setTls);
   certificates.onClientCaChanged(listener.revokeVerified);

@@ -40,6 +40,8 @@ const programs: Record<string, { version?: readonly string[]; package?: string; 
   nghttpd: { version: ['--version'], package: 'nghttp2-server' },
   nginx: { version: ['-v'] },
   openssl: { version: ['version'] },
+  prometheus: { version: ['--version'] },
+  promtool: { version: ['--version'], package: 'prometheus' },
   setpriv: { version: ['--version'], package: 'util-linux' },
   shellcheck: { version: ['--version'] },
   testssl: { package: 'testssl.sh' },

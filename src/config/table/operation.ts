@@ -1,7 +1,8 @@
 // The options of operation: how the sidecar stops, and how it is watched.
 
-import { option } from '../option.ts';
+import { listOption, option } from '../option.ts';
 import { parseAddressOrOff, parseDuration, parseWord } from '../parse.ts';
+import { parseProbe, withoutHeaderValues } from '../probe.ts';
 
 export const OPERATION_OPTIONS = {
   'drain-delay': option({
@@ -24,6 +25,14 @@ export const OPERATION_OPTIONS = {
     takes: '[HOST]:PORT|off',
     parse: parseAddressOrOff,
     help: 'Address of health, readiness and metrics, over plain HTTP.',
+  }),
+  probe: listOption({
+    group: 'Observing',
+    default: '',
+    takes: 'KIND:PORT[/PATH]',
+    parse: parseProbe,
+    shown: withoutHeaderValues,
+    help: 'What GET /probe/KIND/PORT[/PATH] of --admin asks the app, as http:80/healthz (headers: ;Name=value), https:8443/, tcp:5432 or grpc:9000/SERVICE. Repeatable.',
   }),
   'access-log': option({
     group: 'Observing',

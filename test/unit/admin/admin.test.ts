@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { type AdminOptions, createAdmin } from '../../../src/admin/admin.ts';
+import { createProbes } from '../../../src/admin/probes/probes.ts';
 import { askAdminAt } from '../../support/admin.ts';
 import { eventually } from '../../support/poll.ts';
 import { connectPlain, type RawClient } from '../../support/raw-client.ts';
@@ -28,7 +29,8 @@ const about = {
 async function openAdmin(t: TestContext, options: Partial<AdminOptions> = {}): Promise<number> {
   const app = { accepts: async () => true, acceptsNow: async () => true };
   const clock = () => performance.now();
-  const admin = createAdmin({ state: () => 'ready', app, metrics, about, clock, limits: patient, ...options });
+  const probes = createProbes([], clock);
+  const admin = createAdmin({ state: () => 'ready', app, metrics, about, probes, clock, limits: patient, ...options });
   t.after(() => admin.close());
   return (await admin.open({ host: '127.0.0.1', port: 0 })).port;
 }

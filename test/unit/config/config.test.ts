@@ -71,6 +71,7 @@ describe('without flags, environment and file', () => {
       drainDelay: 0,
       drainTimeout: 25_000,
       admin: { host: undefined, port: 9901 },
+      probe: [],
       accessLog: 'all',
       logLevel: 'info',
       logFormat: 'json',

@@ -57,6 +57,7 @@ const values: Partial<Record<OptionName, readonly unknown[]>> = {
   'upstream-max-connections': [1, '12', 0, 'auto', 1.5],
   'max-connections': ['auto', 5, 'none', 0],
   'max-client-share': [50, '50%', 101, 'half'],
+  probe: ['http:80/healthz;A=b', ['tcp:5432', 'grpc:9000/shop'], 'https:8443', 'udp:53', 'http:web/', 'tcp:1/x', 80],
   listen: [':8443', '[::1]:1', '127.0.0.1:80', 'localhost', 8443],
   admin: ['off', ':1', 'on'],
   upstream: ['http://localhost:3000', 'h2c://app', 'unix:/run/app.sock', 'https://app', 'http://a/b/c'],

@@ -16,6 +16,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   failures_total: ['reason', 'side'],
   internal_errors_total: [],
   connections_active: ['protocol'],
+  connections_max: [],
   connections_total: ['protocol'],
   connections_rejected_total: ['reason'],
   buffered_bytes: [],
