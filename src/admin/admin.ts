@@ -1,7 +1,7 @@
 // The admin server, plain HTTP:
 //   GET /livez     200 while the process serves, draining included
 //   GET /startupz  200 once a certificate is served and the port listens; never asks the app
-//   GET /readyz    200 when serving, not draining, and the app accepts connections; else 503; one line per check
+//   GET /readyz    200 when serving, not draining, and each app accepts connections; else 503; one line per check
 //   GET /metrics   Prometheus text
 //   GET /status    JSON: what is served, since when, and how it is going
 //   GET /probe/…   what --probe declares, asked of the app inside the Pod: its status, and nothing else of its answer
@@ -12,14 +12,14 @@ import type { Clock } from '../exchange.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
 import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import { AdminConnections, type ConnectionLimits } from './connections.ts';
-import type { AppHealth } from './health.ts';
+import type { NamedApp } from './health.ts';
 import { createKept } from './kept.ts';
 import type { Probes } from './probes/probes.ts';
 import { type About, type Activity, createStatus } from './status.ts';
 
 export type AdminOptions = {
   readonly state: () => State;
-  readonly app: AppHealth;
+  readonly apps: readonly NamedApp[];
   readonly metrics: Activity & { text(): Promise<string>; readonly contentType: string };
   readonly about: About;
   readonly probes: Probes;
@@ -46,14 +46,14 @@ const MAX_BODY_BYTES = 65_536;
 /** Statuses of the app that have no body (RFC 9110 section 15.3). */
 const WITHOUT_BODY = [204, 205];
 
-export function createAdmin({ state, app, metrics, about, probes, clock, limits = LIMITS }: AdminOptions): Admin {
-  const status = createStatus({ state, app, metrics, about });
+export function createAdmin({ state, apps, metrics, about, probes, clock, limits = LIMITS }: AdminOptions): Admin {
+  const status = createStatus({ state, apps, metrics, about });
   // one buffer for all answers: clients that do not take theirs hold no copies
   const metricsText = createKept(async () => Buffer.from(await metrics.text()), METRICS_KEEP_MS, clock);
   const routes = new Map<string, Route>([
     ['/livez', () => ({ status: 200, body: 'ok\n' })],
     ['/startupz', () => (state() === 'starting' ? { status: 503, body: 'starting\n' } : { status: 200, body: 'ok\n' })],
-    ['/readyz', async () => readiness(state(), await app.accepts())],
+    ['/readyz', async () => readiness(state(), await lookAt(apps))],
     ['/metrics', async () => ({ status: 200, body: await metricsText(), contentType: metrics.contentType })],
     ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
   ]);
@@ -146,11 +146,20 @@ function json(value: object): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-function readiness(state: State, appAccepts: boolean): Answer {
+type Seen = { readonly name: string; readonly accepts: boolean };
+
+function lookAt(apps: readonly NamedApp[]): Promise<Seen[]> {
+  return Promise.all(apps.map(async ({ name, health }) => ({ name, accepts: await health.accepts() })));
+}
+
+function readiness(state: State, apps: readonly Seen[]): Answer {
   const checks = [
-    [state === 'ready', 'sidecar', state],
-    [appAccepts, 'app', appAccepts ? 'accepts connections' : 'does not accept connections'],
-  ] as const;
+    [state === 'ready', 'sidecar', state] as const,
+    ...apps.map(({ name, accepts }) => {
+      const what = accepts ? 'accepts connections' : 'does not accept connections';
+      return [accepts, apps.length === 1 ? 'app' : `app ${name}`, what] as const;
+    }),
+  ];
   const body = checks.map(([ok, name, what]) => `${ok ? 'ok' : 'failed'} ${name}: ${what}\n`).join('');
   return { status: checks.every(([ok]) => ok) ? 200 : 503, body };
 }

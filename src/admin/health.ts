@@ -24,6 +24,9 @@ export interface WatchedApp extends AppHealth {
   close(): void;
 }
 
+/** With its address, as messages name it. */
+export type NamedApp = { readonly name: string; readonly health: Pick<AppHealth, 'accepts'> };
+
 const KEEP_MS = 1000;
 
 export function createAppHealth(

@@ -5,13 +5,11 @@ import type { TrustState } from '../clients/shared.ts';
 import { isValidAt } from '../identity/dates.ts';
 import type { PairState, Served } from '../identity/pair.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
-import type { AppHealth } from './health.ts';
+import type { NamedApp } from './health.ts';
 
 export type About = {
   readonly version: string;
   readonly now: () => Date;
-  /** The app's address, as messages name it. */
-  readonly upstream: string;
   readonly pairs: readonly PairState[];
   readonly trust: { readonly clientCa: TrustState | undefined };
   /** What is in force, and where each value came from. */
@@ -28,7 +26,7 @@ export interface Activity {
 
 export type StatusOptions = {
   readonly state: () => State;
-  readonly app: AppHealth;
+  readonly apps: readonly NamedApp[];
   readonly metrics: Activity;
   readonly about: About;
 };
@@ -36,8 +34,8 @@ export type StatusOptions = {
 /** By which an answer of /status is recognised as one of ours. */
 export const PROGRAM = 'tls-sidecar';
 
-export function createStatus({ state, app, metrics, about }: StatusOptions): () => Promise<object> {
-  const { version, now, upstream, pairs, trust, configuration } = about;
+export function createStatus({ state, apps, metrics, about }: StatusOptions): () => Promise<object> {
+  const { version, now, pairs, trust, configuration } = about;
   const started = now();
   return async () => ({
     program: PROGRAM,
@@ -49,12 +47,22 @@ export function createStatus({ state, app, metrics, about }: StatusOptions): () 
     uptimeSeconds: Math.round((now().getTime() - started.getTime()) / 1000),
     state: state(),
     draining: state() === 'draining',
-    app: { upstream, accepts: await app.accepts() },
+    app: await appStatus(apps),
     ...metrics.activity(),
     certificates: pairs.map((pair) => certificateStatus(pair, now())),
     clientCa: trust.clientCa === undefined ? null : authorityStatus(trust.clientCa, now()),
     configuration: configuration(),
   });
+}
+
+/** `accepts` is of all of them; where there are several, each is told, too. */
+async function appStatus(apps: readonly NamedApp[]): Promise<object> {
+  const upstreams = await Promise.all(
+    apps.map(async ({ name, health }) => ({ upstream: name, accepts: await health.accepts() })),
+  );
+  const [only, ...others] = upstreams;
+  if (only !== undefined && others.length === 0) return only;
+  return { accepts: upstreams.every(({ accepts }) => accepts), upstreams };
 }
 
 function certificateStatus({ name, served, differs, lastReload }: PairState, now: Date): object {

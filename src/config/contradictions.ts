@@ -1,20 +1,22 @@
 // Options that contradict each other, or that make the sidecar its own app: one line each, with what to do. Pure.
 
 import { isDeepStrictEqual } from 'node:util';
+import type { UpstreamAddress } from '../net/addresses.ts';
 import type { ListenAddress } from '../net/ports.ts';
 import { clientAuthOf, isRestricted } from './client-rules.ts';
 import type { Config } from './config.ts';
 import { pathOfProbe } from './probe.ts';
+import { isH2cOnly } from './upstreams.ts';
 
 export function contradictions(config: Config): string[] {
   const { upstream, upstreamProtocol, forwarder, drainDelay, drainTimeout } = config;
   const problems: string[] = clientContradictions(config);
-  const h2cUpstream = upstream.kind === 'tcp' && upstream.h2c === true;
+  const h2cUpstream = upstream.some(isH2cOnly);
   if (h2cUpstream && upstreamProtocol === 'http1')
     problems.push('--upstream h2c://… and --upstream-protocol http1 contradict each other; leave the latter out');
   if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
     problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
-  problems.push(...portContradictions(config), ...probeContradictions(config));
+  problems.push(...countContradictions(config), ...portContradictions(config), ...probeContradictions(config));
   if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
   return problems;
 }
@@ -40,17 +42,28 @@ function clientContradictions(config: Config): string[] {
   return problems;
 }
 
-function portContradictions({ listen, admin, upstream }: Config): string[] {
-  const problems: string[] = [];
-  if (upstream.kind === 'tcp' && isAt(listen, upstream))
-    problems.push(
-      `--upstream and --listen are the same port ${listen.port}: the sidecar would call itself; if the app has that port, let the sidecar listen on another one, as --listen ${another(listen.port, 8443)}`,
-    );
+function countContradictions({ listen, upstream }: Config): string[] {
+  if (upstream.length === 1 || upstream.length === listen.length) return [];
+  return [
+    `--listen is given ${listen.length} times and --upstream ${upstream.length} times; give as many --upstream, in the same order, or one for all`,
+  ];
+}
+
+function portContradictions(config: Config): string[] {
+  const { listen, admin, upstream } = config;
+  const problems = listen.flatMap((address, at) => sharedBetween(address, listen.slice(0, at)));
+  // Each app against each listener: by another one, too, the sidecar would call itself.
+  for (const app of upstream) {
+    const own = listen.find((address) => isAt(address, app));
+    if (own !== undefined)
+      problems.push(
+        `--upstream and --listen are the same port ${own.port}: the sidecar would call itself; if the app has that port, let the sidecar listen on another one, as --listen ${another(own.port, 8443)}`,
+      );
+  }
   if (admin === 'off') return problems;
-  const meet = admin.host === listen.host || !admin.host || !listen.host;
-  if (admin.port !== 0 && admin.port === listen.port && meet)
-    problems.push(`--admin and --listen are the same port ${listen.port}; give each its own`);
-  else if (upstream.kind === 'tcp' && isAt(admin, upstream))
+  const shared = listen.find((address) => meets(admin, address));
+  if (shared !== undefined) problems.push(`--admin and --listen are the same port ${admin.port}; give each its own`);
+  else if (upstream.some((app) => isAt(admin, app)))
     problems.push(
       `--upstream and --admin are the same port ${admin.port}: the sidecar's own health and metrics are no app; if the app has that port, take another one for them, as --admin ${another(admin.port, 9902)}`,
     );
@@ -62,7 +75,7 @@ function probeContradictions({ probe, listen, admin }: Config): string[] {
   const problems: string[] = [];
   if (admin === 'off' && probe.length > 0)
     problems.push('--probe is asked for on the admin port, and --admin is off; leave one of them out');
-  const own = [listen.port, ...(admin === 'off' ? [] : [admin.port])];
+  const own = [...listen.map(({ port }) => port), ...(admin === 'off' ? [] : [admin.port])];
   const [ours] = probe.filter(({ port }) => own.includes(port));
   if (ours !== undefined)
     problems.push(`--probe ${ours.kind}:${ours.port} is a port of the sidecar; give one of the app`);
@@ -77,14 +90,24 @@ function probeContradictions({ probe, listen, admin }: Config): string[] {
   return problems;
 }
 
+function sharedBetween(address: ListenAddress, others: readonly ListenAddress[]): string[] {
+  if (!others.some((other) => meets(address, other))) return [];
+  return [`--listen names port ${address.port} twice; give each its own`];
+}
+
+/** Whether only one of them can be had. Port 0 is any that is free. */
+function meets(one: ListenAddress, other: ListenAddress): boolean {
+  return one.port !== 0 && one.port === other.port && (one.host === other.host || !one.host || !other.host);
+}
+
 function another(taken: number, usual: number): string {
   return `:${taken === usual ? usual + 1 : usual}`;
 }
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '::1', '0.0.0.0', '::'];
 
-function isAt({ host, port }: ListenAddress, upstream: { readonly host: string; readonly port: number }): boolean {
-  return port === upstream.port && meetsItself(host, upstream.host);
+function isAt({ host, port }: ListenAddress, upstream: UpstreamAddress): boolean {
+  return upstream.kind === 'tcp' && port === upstream.port && meetsItself(host, upstream.host);
 }
 
 function meetsItself(listenHost: string | undefined, upstreamHost: string): boolean {

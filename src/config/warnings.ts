@@ -33,10 +33,13 @@ function isOfService(name: string, value: string): boolean {
 }
 
 function upstreamOutside({ upstream }: Config): string[] {
-  if (upstream.kind === 'unix' || isLoopback(upstream.host)) return [];
-  return [
-    `--upstream ${upstream.host} is no loopback address: unless it is the Pod's own, requests leave the Pod in plain text`,
-  ];
+  return upstream.flatMap((app) =>
+    app.kind === 'unix' || isLoopback(app.host)
+      ? []
+      : [
+          `--upstream ${app.host} is no loopback address: unless it is the Pod's own, requests leave the Pod in plain text`,
+        ],
+  );
 }
 
 function isLoopback(host: string): boolean {

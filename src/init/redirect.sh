@@ -23,6 +23,8 @@ USAGE='usage: redirect --redirect FROM:TO [--redirect FROM:TO …] [--dry-run | 
   --cleanup           take the redirects out again
 
 Set POD_IP (status.podIP) and HOST_IP (status.hostIP) from the downward API: a Pod on the host network is then refused.
+Without them, a network namespace with chains of a node (KUBE-*, CNI-*) is refused.
+The sidecar'\''s admin port cannot be redirected: 9901, or that of TLS_SIDECAR_ADMIN ([HOST]:PORT, or off).
 Exit codes: 0 done, 1 failed, 2 wrong usage.'
 
 # One line, also where a tool told its trouble in several.
@@ -70,6 +72,15 @@ fi
 for to in $tos; do
   case " $froms " in *" $to "*) misused "port $to is a FROM and a TO; the sidecar listens on a port of its own" ;; esac
 done
+admin=${TLS_SIDECAR_ADMIN:-:9901}
+admin=${admin##*:}
+case " $froms " in *" $admin "*)
+  misused "port $admin is the sidecar's admin port: its probes would meet TLS there. If it is the app's port, give the" \
+    "sidecar another one (TLS_SIDECAR_ADMIN=:9902), and this container the same variable" ;;
+esac
+case " $tos " in *" $admin "*)
+  misused "port $admin is the sidecar's admin port, which speaks plain HTTP; name a port of the sidecar's --listen" ;;
+esac
 if [ -n "${POD_IP:-}" ] && [ "$POD_IP" = "${HOST_IP:-}" ]; then
   fail "this Pod is on the host network (POD_IP = HOST_IP = $POD_IP): the rules would capture the ports of the whole" \
     "node. Nothing was changed; remove hostNetwork: true, or point the Service's targetPort at the sidecar instead"
@@ -82,6 +93,37 @@ iptables() {
   if [ "$1" = 4 ]; then tool=iptables-$backend; else tool=ip6tables-$backend; fi
   shift
   "$tool" -w 10 -t nat "$@"
+}
+
+# A Pod's network namespace has none of these chains; kubelet, kube-proxy and CNI plugins make them on the node. What cannot
+# be read may hold them: with nft that fails apply(), so that legacy is tried. A rule that needs a module which this image
+# lacks ends the list, but only behind the names of the chains.
+unread='' why=''
+
+# look TOOL TABLE…
+look() {
+  tool=$1
+  shift
+  for table in "$@"; do
+    listed=$("$tool" -w 10 -t "$table" -S 2>&1) || true
+    chain=$(echo "$listed" | grep -E -m 1 '^-N (KUBE|CNI)-') || chain=''
+    [ -z "$chain" ] || fail "this network namespace has the chain ${chain#-N }, so it is the node's own, and the rules" \
+      "would capture the ports of the whole node. Nothing was changed; remove hostNetwork: true. If it is a Pod's after" \
+      "all, say so with POD_IP and HOST_IP from the downward API"
+    echo "$listed" | grep -q '^-P ' || unread="$unread $tool" why=${why:-$listed}
+  done
+}
+
+# shellcheck disable=SC2046
+refuse_node() {
+  for tool in iptables-nft ip6tables-nft; do look "$tool" nat filter mangle; done
+  # Only those that exist: to ask for another one would make it.
+  look iptables-legacy $(cat /proc/net/ip_tables_names 2>/dev/null)
+  look ip6tables-legacy $(cat /proc/net/ip6_tables_names 2>/dev/null)
+  case $unread in *-legacy*)
+    fail "the tables of iptables-legacy are in use and cannot be read without NET_RAW, so this may be the node's network" \
+      "namespace. Nothing was changed; set POD_IP and HOST_IP from the downward API, which tell a Pod" ;;
+  esac
 }
 
 # rule FROM:TO, as a rule of our chain
@@ -110,9 +152,10 @@ plan() {
 
 # apply FAMILY
 apply() {
+  if [ "$1" = 4 ]; then tool=iptables-$backend; else tool=ip6tables-$backend; fi
+  case "$unread " in *" $tool "*) echo "$why"; return 1 ;; esac
   document=$(plan "$1")
-  if [ "$1" = 4 ]; then tool=iptables-$backend-restore; else tool=ip6tables-$backend-restore; fi
-  echo "$document" | "$tool" --noflush -w 10
+  echo "$document" | "$tool-restore" --noflush -w 10
 }
 cleanup() { apply "$1"; }
 
@@ -142,6 +185,8 @@ case $mode in
   verify) remedy='Run this again without --verify to put the redirects in force' ;;
   *) remedy='Run this container as uid 0 with the capability NET_ADMIN (for iptables-legacy NET_RAW and a writable /run)' ;;
 esac
+
+if [ "$mode" = apply ] && { [ -z "${POD_IP:-}" ] || [ -z "${HOST_IP:-}" ]; }; then refuse_node; fi
 
 # nft first: it needs no capability but NET_ADMIN. The kernel may lack it (gVisor, for one); then legacy, which opens a
 # raw socket and a lock file. What an earlier run put into the legacy tables is looked for there.

@@ -1,7 +1,7 @@
-// The socket that clients reach: accepts connections up to a number, and hands each, once it is secured, to the protocol
-// that ALPN agreed. It decides nothing about clients or requests.
+// What clients reach: accepts connections on one address or several, together up to a number, and hands each, once it is
+// secured, to the protocol that ALPN agreed. It decides nothing about clients or requests.
 
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { clientKey } from '../clients/client-key.ts';
 import type { Clock, Handler } from '../exchange.ts';
@@ -10,7 +10,7 @@ import { type AddressList, canonicalAddress } from '../net/addresses.ts';
 import type { Budget } from '../net/budget.ts';
 import type { Deadlines } from '../net/deadlines.ts';
 import { ignoreError } from '../net/guard.ts';
-import { type Bound, openPort } from '../net/ports.ts';
+import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import type { ClientCertificates } from './accept/client-certificates.ts';
 import { type Accepted, type HandshakeObserver, Handshakes } from './accept/handshakes.ts';
 import { PendingConnection } from './accept/pending-connection.ts';
@@ -20,6 +20,7 @@ import type { Http1Options } from './http1/options.ts';
 import { Http2Connection } from './http2/connection.ts';
 import type { Http2Options, SessionReason } from './http2/options.ts';
 import type { Limits } from './limits.ts';
+import { limitTogether } from './shared-limit.ts';
 
 export interface ListenerObserver extends HandshakeObserver {
   connected(protocol: string): void;
@@ -29,14 +30,15 @@ export interface ListenerObserver extends HandshakeObserver {
 
 export type ListenerOptions = {
   readonly tls: TlsChoice;
-  readonly handler: Handler;
+  /** One for each address, at least one; they take the exchanges of its connections. */
+  readonly handlers: readonly Handler[];
   readonly limits: Limits;
   readonly clock: Clock;
   /** On the same clock. */
   readonly deadlines: Deadlines;
   /** Offer HTTP/2. */
   readonly http2: boolean;
-  /** More connections than this, whatever state they are in, are closed at once; before that, who is idle has to go. */
+  /** More connections than this on all addresses, whatever state they are in, are closed at once; before that, who is idle has to go. */
   readonly maxConnections: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
@@ -49,8 +51,8 @@ export type ListenerOptions = {
 
 export interface Listener {
   readonly connections: Connections;
-  /** Begins to accept; rejects with the system's error. */
-  open(address: { host: string | undefined; port: number }): Promise<Bound>;
+  /** Begins to accept, for the handler at this place (default: the first); rejects with the system's error. */
+  open(address: ListenAddress, at?: number): Promise<Bound>;
   /** New handshakes use these; open connections are not touched. */
   setTls(tls: TlsChoice): void;
   /** Clients are verified by another CA: those verified before end after what is in flight. */
@@ -64,9 +66,37 @@ export interface Listener {
 const KEEP_ALIVE_PROBE_MS = 60_000;
 
 export function createListener(options: ListenerOptions): Listener {
-  const { limits, clock, observer, handler } = options;
-  const { deadlines, maxConnections } = options;
+  const { limits, clock, deadlines, maxConnections, handlers } = options;
   const connections = new Connections({ clock, deadlines, maxAgeMs: limits.maxConnectionAgeMs, maxConnections });
+  const entries = handlers.map((handler) => createEntry(options, handler, connections));
+  const servers = entries.map(({ server }) => server);
+  limitTogether(servers, maxConnections);
+  const close = (): void => {
+    for (const server of servers) server.close();
+  };
+  return {
+    connections,
+    open: (address, at = 0) => openPort(servers[at] as Server, address),
+    setTls(next) {
+      for (const { handshakes } of entries) handshakes.use(next);
+    },
+    revokeVerified: () => connections.revokeAll(),
+    drain() {
+      close();
+      return connections.drain();
+    },
+    stop() {
+      close();
+      return connections.destroyAll();
+    },
+  };
+}
+
+/** What accepts the connections of one address. */
+type Entry = { readonly server: Server; readonly handshakes: Handshakes };
+
+function createEntry(options: ListenerOptions, handler: Handler, connections: Connections): Entry {
+  const { limits, clock, observer, balancers } = options;
   const http1: Http1Options = { handler, limits, connections, clock };
   const http2: Http2Options = { ...http1, sessionFailed: observer.sessionFailed };
   const handshakes = new Handshakes({
@@ -88,12 +118,9 @@ export function createListener(options: ListenerOptions): Listener {
   const accept = (socket: Socket): void => {
     socket.on('error', ignoreError);
     const deadlineMs = clock() + limits.handshakeTimeoutMs;
-    const { balancers } = options;
     new PendingConnection(socket, { connections, events: handshakes, deadlineMs, balancers, needsServerName });
   };
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
-  // Node closes what is above it before it has made a socket of it.
-  server.maxConnections = maxConnections;
   server.on('drop', (peer) => observer.refused('max_connections', canonicalAddress(peer?.remoteAddress ?? '') ?? ''));
   server.on('connection', (socket: Socket) => {
     try {
@@ -103,19 +130,5 @@ export function createListener(options: ListenerOptions): Listener {
       handler.crashed(undefined, error);
     }
   });
-
-  return {
-    connections,
-    open: (address) => openPort(server, address),
-    setTls: (next) => handshakes.use(next),
-    revokeVerified: () => connections.revokeAll(),
-    drain() {
-      server.close();
-      return connections.drain();
-    },
-    stop() {
-      server.close();
-      return connections.destroyAll();
-    },
-  };
+  return { server, handshakes };
 }

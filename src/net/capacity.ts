@@ -18,8 +18,10 @@ export type Demand = {
   readonly upstreamMaxConnections: number;
   /** How many pools of them there are. */
   readonly upstreamPools: number;
-  /** Sessions of HTTP/2 to the app; never more than upstreamMaxConnections. */
+  /** Sessions of HTTP/2 to the app, in each pool of them; never more than upstreamMaxConnections. */
   readonly upstreamSessions: number;
+  /** How many pools of sessions there are. */
+  readonly sessionPools: number;
 };
 
 export type Capacity = {
@@ -76,16 +78,17 @@ export function capacityOf({ memoryBytes, openFiles }: SystemLimits, demand: Dem
   };
 }
 
-function upstreamFiles(connections: number, { upstreamPools, upstreamSessions }: Demand): number {
-  return connections * upstreamPools + Math.min(connections, upstreamSessions);
+function upstreamFiles(connections: number, { upstreamPools, upstreamSessions, sessionPools }: Demand): number {
+  return connections * upstreamPools + Math.min(connections, upstreamSessions) * sessionPools;
 }
 
 /** The most connections, up to what is asked for, whose files are no more than `files`; at least one. */
 function upstreamWithin(files: number, demand: Demand): number {
-  const { upstreamMaxConnections: asked, upstreamPools, upstreamSessions } = demand;
+  const { upstreamMaxConnections: asked, upstreamPools, upstreamSessions, sessionPools } = demand;
   if (upstreamFiles(asked, demand) <= files) return asked;
-  const everySessionFits = files >= (upstreamPools + 1) * upstreamSessions;
-  const most = everySessionFits ? (files - upstreamSessions) / upstreamPools : files / (upstreamPools + 1);
+  const pools = upstreamPools + sessionPools;
+  const everySessionFits = files >= pools * upstreamSessions;
+  const most = everySessionFits ? (files - upstreamSessions * sessionPools) / upstreamPools : files / pools;
   return Math.max(1, Math.floor(most));
 }
 

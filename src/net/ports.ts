@@ -31,10 +31,17 @@ const WHY: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host name is unknown',
 };
 
-/** One line for an error of openPort(). */
-export function portProblem(flag: string, { host, port }: ListenAddress, error: unknown): string {
+/** One line for an error of openPort(). `asked`: the ports that are asked for beside this one. */
+export function portProblem(
+  flag: string,
+  { host, port }: ListenAddress,
+  error: unknown,
+  asked: readonly number[] = [],
+): string {
   const code = errorCode(error);
-  const advice = code === 'EADDRINUSE' ? `; take another port, as ${flag} :${port + 1}` : '';
+  let other = port + 1;
+  while (asked.includes(other)) other++;
+  const advice = code === 'EADDRINUSE' ? `; take another port, as ${flag} :${other}` : '';
   return `${flag}: cannot listen on ${host ?? ''}:${port}: ${WHY[code] ?? code}${advice}`;
 }
 
@@ -44,9 +51,30 @@ export async function openOrExplain(
   address: ListenAddress,
   open: (address: ListenAddress) => Promise<Bound>,
 ): Promise<Bound> {
-  try {
-    return await open(address);
-  } catch (error) {
-    throw new ConfigError([portProblem(flag, address, error)], { cause: error });
-  }
+  const [bound] = await openAllOrExplain(flag, [address], open);
+  return bound as Bound;
+}
+
+/**
+ * Opens all of them, in their order; the ports that cannot be had are one ConfigError with a line for each. Then whoever calls
+ * closes the others.
+ */
+export async function openAllOrExplain(
+  flag: string,
+  addresses: readonly ListenAddress[],
+  open: (address: ListenAddress, at: number) => Promise<Bound>,
+): Promise<readonly Bound[]> {
+  const results = await Promise.allSettled(addresses.map(open));
+  const asked = addresses.map(({ port }) => port);
+  const failed = results.flatMap((result, at) => {
+    if (result.status === 'fulfilled') return [];
+    const cause: unknown = result.reason;
+    return [{ cause, problem: portProblem(flag, addresses[at] as ListenAddress, cause, asked) }];
+  });
+  if (failed.length > 0)
+    throw new ConfigError(
+      failed.map(({ problem }) => problem),
+      { cause: failed[0]?.cause },
+    );
+  return results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }

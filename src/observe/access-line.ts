@@ -6,7 +6,8 @@ import { fieldValue } from '../http/fields.ts';
 import { bounded, MAX_HOST, MAX_METHOD, MAX_PATH, MAX_TEXT } from './bounded.ts';
 import { traceparentOf } from './traceparent.ts';
 
-export function accessLine(exchange: Exchange, durationMs: number) {
+/** `port`: where it came in, if there is more than one place. */
+export function accessLine(exchange: Exchange, durationMs: number, port?: number) {
   const { method, target, status, protocol, host, connection, bytesIn, bytesOut, upstreamMs, requestId, rejection } =
     exchange;
   return {
@@ -15,6 +16,7 @@ export function accessLine(exchange: Exchange, durationMs: number) {
     status,
     protocol,
     host: bounded(host, MAX_HOST),
+    port,
     client: exchange.client,
     bytesIn,
     bytesOut,

@@ -17,6 +17,8 @@ export type ExchangeObservation = {
   readonly plaintext: 'reject' | 'redirect' | 'forward';
   /** The app could not be connected to. */
   readonly appRefused?: () => void;
+  /** Where they came in, if there is more than one place. */
+  readonly port?: () => number | undefined;
 };
 
 /** Reasons that tell of the app as a whole, not of one exchange with it. */
@@ -29,6 +31,7 @@ export function observeExchanges({
   clock,
   plaintext,
   appRefused,
+  port = () => undefined,
 }: ExchangeObservation): Observer {
   return {
     started: () => metrics.exchangeStarted(),
@@ -44,14 +47,20 @@ export function observeExchanges({
       if (reason !== undefined && APP_REFUSED.includes(reason)) appRefused?.();
       const { accessLog } = settings;
       if (accessLog === 'off') return;
-      if (rejection !== undefined && isFailure(rejection)) log.warn(accessLine(exchange, durationMs), 'request');
+      if (rejection !== undefined && isFailure(rejection))
+        log.warn(accessLine(exchange, durationMs, port()), 'request');
       else if (accessLog === 'all' || rejection !== undefined || status >= 500)
-        log.info(accessLine(exchange, durationMs), 'request');
+        log.info(accessLine(exchange, durationMs, port()), 'request');
     },
-    internalError(exchange, error) {
-      metrics.internal_errors_total.inc();
-      log.error({ err: error, requestId: exchange?.requestId }, 'internal error');
-    },
+    internalError: observeDefects(log, metrics),
+  };
+}
+
+/** Defects of ours, for whoever has no exchange either. */
+export function observeDefects(log: Log, metrics: Metrics): Observer['internalError'] {
+  return (exchange, error) => {
+    metrics.internal_errors_total.inc();
+    log.error({ err: error, requestId: exchange?.requestId }, 'internal error');
   };
 }
 

@@ -98,7 +98,7 @@ export const METRICS = {
   ),
   log_lines_dropped_total: counter('Log lines that were lost because stdout was not read.'),
   app_up: gauge(
-    '1 unless the last probe or request found that the app accepts no connections; then asked every second.',
+    '1 unless the last probe or request found that the app (with several --upstream: one of them) accepts no connections; then asked every second.',
   ),
   ready: gauge('1 while the sidecar serves, does not drain, and app_up is 1.'),
   draining: gauge('1 while the sidecar drains.'),

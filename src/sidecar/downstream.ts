@@ -12,7 +12,8 @@ import type { Deadlines } from '../net/deadlines.ts';
 
 export type Downstream = {
   readonly tls: TlsChoice;
-  readonly handler: Handler;
+  /** In the order of --listen. */
+  readonly handlers: readonly Handler[];
   readonly clientCertificates: ClientCertificates | undefined;
   readonly clock: Clock;
   readonly deadlines: Deadlines;

@@ -1,21 +1,24 @@
-// The path of an exchange, made from the configuration: the listener hands it to the pipeline, that to the forwarder. It
-// decides nothing itself.
+// The path of an exchange, made from the configuration: the listener hands it to the pipeline of the address that it came in
+// at, that to the forwarder of the app behind it. Everything else is shared. It decides nothing itself.
 
-import type { WatchedApp } from '../admin/health.ts';
 import type { Config } from '../config/config.ts';
-import type { Clock } from '../exchange.ts';
+import { upstreamPerListener, upstreamsOf } from '../config/upstreams.ts';
+import type { Clock, Handler } from '../exchange.ts';
+import type { Forwarder } from '../forward/forward.ts';
 import { upstreamName } from '../forward/upstream.ts';
 import type { Listener } from '../listener/listener.ts';
-import { AddressList } from '../net/addresses.ts';
-import { Budget } from '../net/budget.ts';
+import { AddressList, type UpstreamAddress } from '../net/addresses.ts';
+import { type Account, Budget } from '../net/budget.ts';
 import type { Capacity } from '../net/capacity.ts';
 import { Deadlines } from '../net/deadlines.ts';
+import { type Bound, openAllOrExplain } from '../net/ports.ts';
 import { observeConnections } from '../observe/connections.ts';
-import { observeExchanges } from '../observe/exchanges.ts';
+import { observeDefects, observeExchanges } from '../observe/exchanges.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createPolicies } from '../pipeline/policies.ts';
+import type { Apps } from './apps.ts';
 import { planCapacity } from './capacity.ts';
 import type { Certificates } from './certificates.ts';
 import { makeListener } from './downstream.ts';
@@ -25,6 +28,8 @@ import { openForwarder } from './upstream.ts';
 export interface Path {
   readonly listener: Listener;
   readonly capacity: Capacity;
+  /** Begins to accept, on all addresses or on none: then it throws a ConfigError. */
+  open(): Promise<readonly Bound[]>;
   /** Cuts what is left and says how many connections that were. */
   stop(): number;
 }
@@ -36,41 +41,22 @@ export type PathOptions = {
   readonly certificates: Certificates;
   readonly clock: Clock;
   readonly now: () => Date;
-  readonly health: WatchedApp;
+  readonly apps: Apps;
 };
 
 /** The listener does not listen yet. */
 export async function makePath(config: Config, options: PathOptions): Promise<Path> {
-  const { log, metrics, settings, certificates, clock, now, health } = options;
-  const { identity, clients } = certificates;
-  const { upstream, plaintext } = config;
+  const { log, metrics, certificates, clock } = options;
   const capacity = planCapacity(config);
   const deadlines = new Deadlines(clock);
   const budget = new Budget({ bytes: capacity.heldBytes, percent: config.maxClientShare });
-  const observer = observeExchanges({ log, metrics, settings, clock, plaintext, appRefused: health.refused });
-  const crashed = (error: unknown): void => observer.internalError(undefined, error);
-  const maxConnections = capacity.upstreamConnections;
-  const shareRefused = (): void => metrics.client_share_refused_total.inc();
-  const forwarder = await openForwarder(config, {
-    clock,
-    deadlines,
-    crashed,
-    maxConnections,
-    shareRefused,
-    account: budget.shared,
-  });
-  const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
-  const trusted = new AddressList(config.trustForwarded);
-  const pipeline = createPipeline({
-    policies: createPolicies({ appAuthority, plaintext, trusted, admission: clients.admission }),
-    forwarder,
-    observer,
-    now,
-  });
+  const forwarders = await openForwarders(config, options, deadlines, capacity.upstreamConnections, budget.shared);
+  let bound: readonly Bound[] = [];
+  const handlers = makeHandlers(config, options, forwarders, (at) => bound[at]?.port);
   const listener = makeListener(config, {
-    tls: identity.tls,
-    handler: pipeline,
-    clientCertificates: clients.certificates,
+    tls: certificates.identity.tls,
+    handlers,
+    clientCertificates: certificates.clients.certificates,
     clock,
     deadlines,
     maxConnections: capacity.connections,
@@ -80,16 +66,70 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
   metrics.countHeldWith(() => budget.held);
   metrics.connections_max.set(capacity.connections);
   metrics.countConnectionsWith((protocol) => listener.connections.countOf(protocol));
-  identity.onChange(listener.setTls);
+  certificates.identity.onChange(listener.setTls);
   certificates.onClientCaChanged(listener.revokeVerified);
+  const stop = (): number => {
+    const cut = listener.stop();
+    for (const forwarder of forwarders.values()) forwarder.close();
+    deadlines.close();
+    return cut;
+  };
   return {
     listener,
     capacity,
-    stop() {
-      const cut = listener.stop();
-      forwarder.close();
-      deadlines.close();
-      return cut;
+    async open() {
+      try {
+        bound = await openAllOrExplain('--listen', config.listen, listener.open);
+        return bound;
+      } catch (error) {
+        stop();
+        throw error;
+      }
     },
+    stop,
   };
+}
+
+type Forwarders = ReadonlyMap<UpstreamAddress, Forwarder>;
+
+/** One for each app, however many listeners lead to it. */
+async function openForwarders(
+  config: Config,
+  { log, metrics, clock }: PathOptions,
+  deadlines: Deadlines,
+  maxConnections: number,
+  account: Account,
+): Promise<Forwarders> {
+  const defect = observeDefects(log, metrics);
+  const crashed = (error: unknown): void => defect(undefined, error);
+  const shareRefused = (): void => metrics.client_share_refused_total.inc();
+  const opening = upstreamsOf(config).map(async (upstream) => {
+    const given = { upstream, clock, deadlines, crashed, maxConnections, shareRefused, account };
+    return [upstream, await openForwarder(config, given)] as const;
+  });
+  return new Map(await Promise.all(opening));
+}
+
+/** In the order of --listen. `portOf`: where the listener at this place listens. */
+function makeHandlers(
+  config: Config,
+  { log, metrics, settings, certificates, clock, now, apps }: PathOptions,
+  forwarders: Forwarders,
+  portOf: (at: number) => number | undefined,
+): readonly Handler[] {
+  const { plaintext, trustForwarded } = config;
+  const { admission } = certificates.clients;
+  const trusted = new AddressList(trustForwarded);
+  const several = config.listen.length > 1;
+  return upstreamPerListener(config).map((upstream, at) => {
+    const appAuthority = upstream.kind === 'tcp' ? upstreamName(upstream) : 'localhost';
+    const appRefused = (): void => apps.refused(upstream);
+    const port = several ? { port: () => portOf(at) } : {};
+    return createPipeline({
+      policies: createPolicies({ appAuthority, plaintext, trusted, admission }),
+      forwarder: forwarders.get(upstream) as Forwarder,
+      observer: observeExchanges({ log, metrics, settings, clock, plaintext, appRefused, ...port }),
+      now,
+    });
+  });
 }

@@ -1,17 +1,32 @@
-// What the log line `serving` says of the configuration: what it came to, not what was written.
+// What the log line `serving` says of the configuration: what it came to, not what was written. Where there are several
+// listeners, what differs between them is a list in the order of --listen.
 
 import type { Config } from '../config/config.ts';
+import { isH2cOnly, upstreamPerListener } from '../config/upstreams.ts';
 import { upstreamName } from '../forward/upstream.ts';
 import type { Capacity } from '../net/capacity.ts';
+import type { Bound } from '../net/ports.ts';
 
-export function servedFacts(config: Config, capacity: Capacity, certificates: readonly unknown[]) {
-  const { upstream, upstreamProtocol, forwarder } = config;
+export function servedFacts(
+  config: Config,
+  listen: readonly Bound[],
+  capacity: Capacity,
+  certificates: readonly unknown[],
+) {
+  const { upstreamProtocol, forwarder } = config;
+  const upstreams = upstreamPerListener(config);
   return {
-    upstream: upstreamName(upstream),
-    upstreamProtocol: upstream.kind === 'tcp' && upstream.h2c ? 'h2c' : upstreamProtocol,
+    listen: onlyOrAll(listen),
+    upstream: onlyOrAll(upstreams.map(upstreamName)),
+    upstreamProtocol: onlyOrAll(upstreams.map((upstream) => (isH2cOnly(upstream) ? 'h2c' : upstreamProtocol))),
     forwarder,
     maxConnections: capacity.connections,
     upstreamMaxConnections: capacity.upstreamConnections,
     certificates,
   };
+}
+
+function onlyOrAll<T>(values: readonly T[]): T | readonly T[] {
+  const [only, ...others] = values;
+  return only !== undefined && others.length === 0 ? only : values;
 }

@@ -43,12 +43,12 @@ export async function startSidecar(
   const certificates = openCertificates(config, { log, metrics, now });
   const { identity, clients } = certificates;
   const settings = createSettings({ loaded, reread, clients, log });
-  const { lifecycle, health, admin } = createOperation(config, {
+  const { lifecycle, apps, admin } = createOperation(config, {
     ...{ log, metrics, version, clock, now, certificates, settings },
   });
   const stopped = (cut: number): void => {
     admin.close();
-    health.close();
+    apps.close();
     lifecycle.advance('stopped');
     log.info({ cut }, 'stopped');
   };
@@ -59,19 +59,19 @@ export async function startSidecar(
     stopped(0);
     return undefined;
   }
-  const { listener, capacity, stop } = await makePath(config, {
+  const { listener, capacity, open, stop } = await makePath(config, {
     log,
     metrics,
     settings,
     certificates,
     clock,
     now,
-    health,
+    apps,
   });
-  const listen = await openOrExplain('--listen', config.listen, listener.open);
+  const listen = await open();
   lifecycle.advance('ready');
-  const served = servedFacts(config, capacity, identity.pairs.map(certificateFacts));
-  log.info({ listen, admin: adminAddress, ...served, version, node: process.version }, 'serving');
+  const served = servedFacts(config, listen, capacity, identity.pairs.map(certificateFacts));
+  log.info({ admin: adminAddress, ...served, version, node: process.version }, 'serving');
   const watch = watchConfiguration(settings, log);
 
   return {
@@ -83,7 +83,7 @@ export async function startSidecar(
     },
     async stop() {
       const { drainDelay: delayMs, drainTimeout: timeoutMs } = settings.inForce.config;
-      const { acceptsNow: appAccepts } = health;
+      const { someAcceptsNow: appAccepts } = apps;
       if (!(await drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish: listener.drain }))) return;
       const cut = stop();
       await Promise.all([certificates.close(), watch.close()]);

@@ -5,7 +5,7 @@ import { createForwarder } from '../forward/forward.ts';
 import { ANSWER_HEAD_BYTES, type ForwarderOptions, type ForwardLimits } from '../forward/upstream.ts';
 import { MAX_FIELDS } from '../listener/limits.ts';
 
-type Given = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'crashed' | 'account'> & {
+type Given = Pick<ForwarderOptions, 'upstream' | 'clock' | 'deadlines' | 'crashed' | 'account'> & {
   /** See ShareOptions. */
   readonly shareRefused: () => void;
   /** What --upstream-max-connections comes to. */
@@ -24,7 +24,7 @@ export function openForwarder(
     maxHeaderBytes: ANSWER_HEAD_BYTES,
     maxFields: MAX_FIELDS,
   };
-  const { upstream, upstreamProtocol, forwarder } = config;
+  const { upstreamProtocol, forwarder } = config;
   const share = { percent: config.maxClientShare, refused: shareRefused };
-  return createForwarder({ ...given, upstream, upstreamProtocol, forwarder, limits, share });
+  return createForwarder({ ...given, upstreamProtocol, forwarder, limits, share });
 }

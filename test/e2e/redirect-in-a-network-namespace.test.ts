@@ -1,12 +1,12 @@
 // The init image's script against the kernel: a network namespace as the Pod, a second one as the client, a cable
-// between them. In the Pod, "app" answers on port 80 and "sidecar" on 8080, in both families; every answer says whom
-// the client reached. Nothing outside of these two namespaces is touched.
+// between them. In the Pod, "app" answers on port 80 and "sidecar" on 8080, and on two further ports "metrics" and "second", in
+// both families; every answer says whom the client reached. Nothing outside of these two namespaces is touched.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { needs } from '../support/needs.ts';
 
@@ -19,10 +19,13 @@ const jump = '-A PREROUTING -p tcp -m comment --comment "tls-sidecar/inbound" -j
 const rule = (from: number, to: number): string =>
   `-A TLS_SIDECAR_IN -p tcp -m tcp --dport ${from} -m comment --comment "tls-sidecar/redirect-${from}" -j REDIRECT --to-ports ${to}`;
 
+/** The programs that a kernel without nft leaves useless. */
+const nft = ['iptables-nft', 'iptables-nft-restore', 'ip6tables-nft', 'ip6tables-nft-restore'];
+
 const serve = `
   const { createServer } = require('node:http');
   const open = (port, name) => new Promise((up) => createServer((_, answer) => answer.end(name)).listen(port, '::', up));
-  Promise.all([open(80, 'app'), open(8080, 'sidecar')]).then(() => console.log('up'));`;
+  Promise.all([open(80, 'app'), open(8080, 'sidecar'), open(9090, 'metrics'), open(8081, 'second')]).then(() => console.log('up'));`;
 const ask = `
   fetch(process.argv[1], { signal: AbortSignal.timeout(5000) })
     .then((answer) => answer.text())
@@ -42,7 +45,7 @@ function ip(...args: string[]): void {
 
 interface Pod {
   /** Runs the script as the init container does; the programs named as broken fail instead of doing their work. */
-  redirect(args: string[], broken?: string[]): Outcome;
+  redirect(args: string[], broken?: readonly string[], env?: Record<string, string>): Outcome;
   /** Who answers a client outside of the Pod, or inside of it; or the error's code. */
   reachedFromOutside(address: string, port: number): string;
   reachedFromInside(address: string, port: number): string;
@@ -89,13 +92,13 @@ async function openPod(t: TestContext): Promise<Pod> {
     execIn(namespace, process.execPath, '-e', ask, `http://${address}:${port}/`).stdout.trim();
 
   return {
-    redirect(args, broken = []) {
+    redirect(args, broken = [], more = {}) {
       const programs = mkdtempSync(join(folder, 'broken-'));
       for (const name of broken) {
         writeFileSync(join(programs, name), '#!/bin/sh\necho "no such table" >&2\nexit 3\n');
         chmodSync(join(programs, name), 0o755);
       }
-      const env = { PATH: [programs, process.env.PATH].join(delimiter) };
+      const env = { PATH: [programs, process.env.PATH].join(delimiter), ...more };
       return run('ip', ['netns', 'exec', pod, 'sh', script, ...args], env);
     },
     reachedFromOutside: (address, port) => reached(client, address, port),
@@ -132,6 +135,23 @@ inPod('a client outside reaches the sidecar on the captured port, in both famili
 inPod('inside of the Pod port 80 is still the app, so the sidecar does not meet itself', (pod) => {
   assert.equal(pod.redirect(['--redirect', '80:8080']).status, 0);
   for (const address of inside) assert.equal(pod.reachedFromInside(address, 80), 'app');
+});
+
+inPod('several ports arrive each at its own, and inside of the Pod all stay as they are', (pod) => {
+  assert.deepEqual(pod.redirect(['--redirect', '80:8080', '--redirect', '9090:8081']), {
+    status: 0,
+    stdout: 'tls-sidecar-init: inbound port 80 to 8080, 9090 to 8081 (IPv4 and IPv6, iptables-nft)\n',
+    stderr: '',
+  });
+  for (const address of outside) {
+    assert.equal(pod.reachedFromOutside(address, 80), 'sidecar');
+    assert.equal(pod.reachedFromOutside(address, 9090), 'second');
+  }
+  for (const address of inside) {
+    assert.equal(pod.reachedFromInside(address, 80), 'app');
+    assert.equal(pod.reachedFromInside(address, 9090), 'metrics');
+  }
+  assert.equal(pod.redirect(['--verify'], [], { REDIRECT: '80:8080,9090:8081' }).status, 0);
 });
 
 inPod('run again, it leaves one jump and one rule', (pod) => {
@@ -222,6 +242,83 @@ inPod('without IPv6 NAT it goes on, and says so, when the Pod has IPv4 only', (p
   assert.equal(pod.reachedFromOutside('10.99.0.1', 80), 'sidecar');
 });
 
+const pod = { POD_IP: '10.99.0.1', HOST_IP: '10.99.0.2' };
+
+for (const [program, table, chain] of [
+  ['iptables-nft', 'nat', 'KUBE-SERVICES'],
+  ['ip6tables-nft', 'mangle', 'KUBE-KUBELET-CANARY'],
+  ['iptables-nft', 'filter', 'CNI-FORWARD'],
+] as const) {
+  inPod(`a network namespace with ${chain} is the node's, unless POD_IP and HOST_IP say otherwise`, (node) => {
+    assert.equal(node.exec(program, '-t', table, '-N', chain).status, 0);
+    const refused = node.redirect(['--redirect', '80:8080']);
+    assert.equal(refused.status, 1);
+    assert.match(
+      refused.stderr,
+      new RegExp(`^tls-sidecar-init: this network namespace has the chain ${chain}, .*\\n$`),
+    );
+    for (const save of ['iptables-nft-save', 'ip6tables-nft-save']) assert.deepEqual(node.rules(save), []);
+    for (const address of outside) assert.equal(node.reachedFromOutside(address, 80), 'app');
+    assert.equal(node.redirect(['--redirect', '80:8080'], [], pod).status, 0);
+    for (const address of outside) assert.equal(node.reachedFromOutside(address, 80), 'sidecar');
+  });
+}
+
+inPod("a node's chains of iptables-legacy are found, too, and what cannot be read may hold them", (node, t) => {
+  if (!needs(t, 'iptables-legacy', 'ip6tables-legacy', 'legacy-netfilter', 'setpriv')) return;
+  assert.equal(node.exec('iptables-legacy', '-t', 'filter', '-N', 'KUBE-FIREWALL').status, 0);
+  assert.match(node.redirect(['--redirect', '80:8080']).stderr, /has the chain KUBE-FIREWALL/);
+  const args = ['--no-new-privs', '--inh-caps=-all', '--bounding-set=-all,+net_admin', 'sh', script];
+  const without = node.exec('setpriv', ...args, '--redirect', '80:8080');
+  assert.equal(without.status, 1);
+  assert.match(without.stderr, /the tables of iptables-legacy are in use and cannot be read .*set POD_IP and HOST_IP/);
+  assert.deepEqual(node.rules('iptables-nft-save'), []);
+});
+
+/** Those that Dockerfile.init keeps, out of the folder that this machine's iptables has. */
+function keptModules(folder: string): string {
+  const dockerfile = readFileSync(new URL('../../Dockerfile.init', import.meta.url), 'utf8');
+  const names = /for module in ([^;]+);/.exec(dockerfile)?.[1]?.split(' ') ?? [];
+  assert.deepEqual(names, ['comment', 'tcp', 'REDIRECT', 'standard']);
+  const from = dirname(
+    run('sh', ['-c', 'ls /usr/lib*/xtables/libxt_tcp.so /usr/lib/*/xtables/libxt_tcp.so']).stdout.trim(),
+  );
+  for (const name of names)
+    for (const file of [`libxt_${name}.so`, `libipt_${name}.so`, `libip6t_${name}.so`])
+      if (existsSync(join(from, file))) copyFileSync(join(from, file), join(folder, file));
+  return folder;
+}
+
+for (const backend of ['nft', 'legacy'] as const) {
+  inPod(`the modules that the image keeps are enough for iptables-${backend}`, (pod, t) => {
+    if (!needs(t, 'iptables-legacy', 'ip6tables-legacy', 'legacy-netfilter')) return;
+    const folder = mkdtempSync(join(tmpdir(), 'modules-'));
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    const env = { XTABLES_LIBDIR: keptModules(folder) };
+    const broken = backend === 'legacy' ? nft : [];
+    const args = ['--redirect', '80:8080', '--redirect', '9090:8081'];
+    for (let i = 0; i < 2; i += 1) assert.equal(pod.redirect(args, broken, env).status, 0);
+    for (const address of outside) {
+      assert.equal(pod.reachedFromOutside(address, 80), 'sidecar');
+      assert.equal(pod.reachedFromOutside(address, 9090), 'second');
+    }
+    assert.equal(pod.redirect(['--verify', ...args], broken, env).status, 0);
+    assert.equal(pod.redirect(['--cleanup'], broken, env).status, 0);
+    for (const address of outside) assert.equal(pod.reachedFromOutside(address, 80), 'app');
+  });
+}
+
+inPod('rules of others that need modules which the image lacks stay, and do not keep ours away', (pod, t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'modules-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const env = { XTABLES_LIBDIR: keptModules(folder) };
+  const theirs = ['-A', 'PREROUTING', '-p', 'udp', '-m', 'multiport', '--dports', '7,9', '-j', 'ACCEPT'];
+  assert.equal(pod.exec('iptables-nft', '-t', 'nat', ...theirs).status, 0);
+  assert.equal(pod.redirect(['--redirect', '80:8080'], [], env).status, 0);
+  for (const address of outside) assert.equal(pod.reachedFromOutside(address, 80), 'sidecar');
+  assert.ok(pod.exec('iptables-nft-save', '-t', 'nat').stdout.includes(theirs.join(' ')));
+});
+
 inPod('NET_ADMIN is all it needs, and without it it says so', (pod, t) => {
   if (!needs(t, 'setpriv')) return;
   const as = (capabilities: string): Outcome =>
@@ -244,7 +341,6 @@ inPod('NET_ADMIN is all it needs, and without it it says so', (pod, t) => {
 
 inPod('with iptables-legacy it captures, verifies and cleans up just so', (pod, t) => {
   if (!needs(t, 'iptables-legacy', 'ip6tables-legacy', 'legacy-netfilter')) return;
-  const nft = ['iptables-nft', 'iptables-nft-restore', 'ip6tables-nft', 'ip6tables-nft-restore'];
   for (let i = 0; i < 2; i += 1) assert.equal(pod.redirect(['--redirect', '80:8080'], nft).status, 0);
   for (const save of ['iptables-legacy-save', 'ip6tables-legacy-save']) {
     assert.deepEqual(pod.rules(save), [jump, rule(80, 8080)]);

@@ -48,7 +48,7 @@ async function begin(t: TestContext, carrier: Partial<Carrier>, changes: Partial
   const deadlines = new Deadlines(clock);
   const listener = createListener({
     tls: { fallback: { cert: chain, key }, choose: undefined },
-    handler,
+    handlers: [handler],
     limits: {
       handshakeTimeoutMs: 10_000,
       headerTimeoutMs: 10_000,

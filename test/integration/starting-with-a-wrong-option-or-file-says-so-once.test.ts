@@ -66,6 +66,23 @@ const starts: Start[] = [
     says: [/--upstream and --listen are the same port 8080/],
   },
   {
+    what: 'the sidecar as its own app, by another of its ports',
+    args: ['--listen', ':8080', '--listen', ':8081', '--upstream', 'http://localhost:8081', '--upstream', 'http://a:1'],
+    says: [/--upstream and --listen are the same port 8081/],
+  },
+  {
+    what: 'one port twice',
+    args: ['--listen', ':8081', '--listen', '127.0.0.1:8081'],
+    says: [/--listen names port 8081 twice; give each its own$/m],
+  },
+  {
+    what: 'more apps than ports',
+    args: ['--upstream', 'http://a:1', '--upstream', 'http://b:1'],
+    says: [
+      /--listen is given 1 times and --upstream 2 times; give as many --upstream, in the same order, or one for all/,
+    ],
+  },
+  {
     what: 'one port for two purposes',
     args: ['--listen', ':8080', '--admin', ':8080'],
     says: [/--admin and --listen are the same port 8080/],
@@ -91,8 +108,8 @@ const starts: Start[] = [
   { what: 'a key twice in the file', config: 'listen: :1\nlisten: :2', says: [/options\.yaml.*unique.*line 2/] },
   {
     what: 'a list as the value of a plain option',
-    config: 'listen: [":1"]',
-    says: [/options\.yaml: "listen" must be/],
+    config: 'admin: [":1"]',
+    says: [/options\.yaml: "admin" must be/],
   },
   {
     what: 'a wrong value in the file, which is JSON',
@@ -157,6 +174,22 @@ const starts: Start[] = [
       `127.0.0.1:${await usedPort(t)}`,
     ],
     says: [/--admin: cannot listen on 127\.0\.0\.1:\d+: it is in use by another process/],
+  },
+  {
+    what: 'one of two ports in use',
+    args: async (stage, t) => [
+      ...[...pairOf(stage), '--listen', '127.0.0.1:0', '--listen', `127.0.0.1:${await usedPort(t)}`],
+      ...['--admin', 'off'],
+    ],
+    says: [/--listen: cannot listen on 127\.0\.0\.1:[1-9]\d*: it is in use by another process/],
+  },
+  {
+    what: 'both of two ports that cannot be had',
+    args: async (stage, t) => [
+      ...[...pairOf(stage), '--listen', `127.0.0.1:${await usedPort(t)}`, '--listen', '192.0.2.1:8080'],
+      ...['--admin', 'off'],
+    ],
+    says: [/--listen: cannot listen on 127\.0\.0\.1:/, /--listen: cannot listen on 192\.0\.2\.1:8080: this machine/],
   },
   {
     what: 'an address that is not ours',

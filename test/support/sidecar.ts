@@ -15,7 +15,10 @@ export type SidecarOptions = ProgramOptions & {
 
 export interface Sidecar {
   readonly pid: number;
+  /** Of the first --listen. */
   readonly port: number;
+  /** Of each --listen, in their order. */
+  readonly ports: readonly number[];
   /** 0 with `--admin off`. */
   readonly adminPort: number;
   /** Every JSON line of stdout so far. */
@@ -46,10 +49,12 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
     throw error;
   });
   const pid = run.child.pid ?? 0;
+  const ports = [serving.listen].flat().map(portOf);
   const end = ending(run);
   return {
     pid,
-    port: portOf(serving.listen),
+    port: ports[0] ?? 0,
+    ports,
     adminPort: portOf(serving.admin),
     logs,
     otherLines,

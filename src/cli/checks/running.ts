@@ -5,7 +5,7 @@ import { PROGRAM } from '../../admin/status.ts';
 import { parseAddress } from '../../config/parse.ts';
 import type { ListenAddress } from '../../net/ports.ts';
 
-export type Running = { readonly pid: number; readonly version: string; readonly listen: ListenAddress };
+export type Running = { readonly pid: number; readonly version: string; readonly ports: readonly number[] };
 
 const TIMEOUT_MS = 2000;
 const MAX_BYTES = 1 << 20;
@@ -22,8 +22,10 @@ export async function findRunning({ host, port }: ListenAddress): Promise<Runnin
 function runningOf(status: unknown): Running | undefined {
   const { program, pid, version, configuration } = status as Partial<Record<string, unknown>>;
   if (program !== PROGRAM || typeof pid !== 'number' || typeof version !== 'string') return undefined;
-  const { options } = configuration as { options: { listen: { value: string } } };
-  return { pid, version, listen: parseAddress(options.listen.value) };
+  const { options } = configuration as { options: { listen: { value: string | string[] } } };
+  // A release of one address tells one text.
+  const ports = [options.listen.value].flat().map((text) => parseAddress(text).port);
+  return { pid, version, ports };
 }
 
 /** An address that one can connect to, for one that one can listen on. */

@@ -87,7 +87,7 @@ export const LIMIT_OPTIONS = {
     default: '256',
     takes: 'N',
     parse: parseCount(1),
-    help: 'Maximum number of connections to the app; further requests wait for a free one.',
+    help: 'Maximum number of connections to the app, for each --upstream; further requests wait for a free one.',
   }),
   'upstream-timeout': option({
     group: 'Limits',

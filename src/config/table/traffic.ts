@@ -4,19 +4,19 @@ import { listOption, option } from '../option.ts';
 import { parseAddress, parseRange, parseSwitch, parseUpstream, parseWord } from '../parse.ts';
 
 export const TRAFFIC_OPTIONS = {
-  listen: option({
+  listen: listOption({
     group: 'Traffic',
     default: ':8080',
     takes: '[HOST]:PORT',
     parse: parseAddress,
-    help: 'Address on which TLS is accepted; without a host, all IPv4 and IPv6 addresses.',
+    help: 'Address on which TLS is accepted; without a host, all IPv4 and IPv6 addresses. Repeatable, for an app with several ports.',
   }),
-  upstream: option({
+  upstream: listOption({
     group: 'Traffic',
     default: 'http://localhost:80',
     takes: 'URL',
     parse: parseUpstream,
-    help: 'The app: http://HOST:PORT, h2c://HOST:PORT (HTTP/2 in clear text for all requests) or unix:/PATH.',
+    help: 'The app: http://HOST:PORT, h2c://HOST:PORT (HTTP/2 in clear text for all requests) or unix:/PATH. Repeatable: one for each --listen, in the same order, or one for all.',
   }),
   'upstream-protocol': option({
     group: 'Traffic',

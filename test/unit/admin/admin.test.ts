@@ -20,17 +20,18 @@ const metrics = {
 const about = {
   version: '0.0.0',
   now: () => new Date(),
-  upstream: 'localhost:80',
   pairs: [],
   trust: { clientCa: undefined },
   configuration: () => ({}),
 };
 
+const up = { name: 'localhost:80', health: { accepts: async () => true } };
+
 async function openAdmin(t: TestContext, options: Partial<AdminOptions> = {}): Promise<number> {
-  const app = { accepts: async () => true, acceptsNow: async () => true };
   const clock = () => performance.now();
   const probes = createProbes([], clock);
-  const admin = createAdmin({ state: () => 'ready', app, metrics, about, probes, clock, limits: patient, ...options });
+  const apps = [up];
+  const admin = createAdmin({ state: () => 'ready', apps, metrics, about, probes, clock, limits: patient, ...options });
   t.after(() => admin.close());
   return (await admin.open({ host: '127.0.0.1', port: 0 })).port;
 }
@@ -93,7 +94,7 @@ describe('the admin server', () => {
     const asked: ((accepts: boolean) => void)[] = [];
     const accepts = () => new Promise<boolean>((resolve) => void asked.push(resolve));
     const large = { ...metrics, text: async () => 'a'.repeat(32 << 20) };
-    const port = await openAdmin(t, { app: { accepts, acceptsNow: accepts }, metrics: large });
+    const port = await openAdmin(t, { apps: [{ name: 'localhost:80', health: { accepts } }], metrics: large });
     const probe = askAdminAt(port, '/readyz');
     await eventually(() => asked.length === 1, { what: 'the probe to wait for the app' });
     const unread = await connectMany(port, 4 * MOST, 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n', true);
@@ -144,8 +145,8 @@ describe('the admin server', () => {
     const small = await connectPlain({ port });
     small.send('POST /livez HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
     assert.equal((await small.readResponse()).status, 405);
-    const pending = { accepts: () => new Promise<boolean>(() => {}), acceptsNow: async () => true };
-    const waiting = await openAdmin(t, { app: pending });
+    const pending = { name: 'localhost:80', health: { accepts: () => new Promise<boolean>(() => {}) } };
+    const waiting = await openAdmin(t, { apps: [pending] });
     const body = 'x'.repeat(200_000);
     const [large] = await connectMany(
       waiting,

@@ -46,11 +46,7 @@ const rows: readonly (readonly [what: string, args: string[], expected: Expected
     ['--listen', '--admin', 'off'],
     { flags: { admin: 'off' }, problems: [/--listen needs/] },
   ],
-  [
-    'an option twice',
-    ['--listen', ':1', '--listen', ':2'],
-    { problems: [/^--listen is given 2 times; once is enough$/] },
-  ],
+  ['an option twice', ['--admin', ':1', '--admin', ':2'], { problems: [/^--admin is given 2 times; once is enough$/] }],
   ['config without its value', ['--config'], { problems: [/config/] }],
   ['config twice', ['--config', 'a', '--config', 'b'], { problems: [/--config is given 2 times/] }],
   ['an unknown command', ['sreve'], { command: 'sreve', problems: [/^unknown command "sreve"; there are serve/] }],

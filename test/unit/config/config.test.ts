@@ -47,8 +47,8 @@ describe('without flags, environment and file', () => {
       allowOu: [],
       allowDns: [],
       allowUri: [],
-      listen: { host: undefined, port: 8080 },
-      upstream: { kind: 'tcp', host: 'localhost', port: 80 },
+      listen: [{ host: undefined, port: 8080 }],
+      upstream: [{ kind: 'tcp', host: 'localhost', port: 80 }],
       upstreamProtocol: 'auto',
       forwarder: 'wire',
       http2: true,
@@ -130,7 +130,7 @@ describe('precedence', () => {
 
   test('holds for every option on its own', () => {
     const mixed = configOf({ listen: ':1' }, { TLS_SIDECAR_ADMIN: ':2', TLS_SIDECAR_LISTEN: ':9' }, file);
-    assert.deepEqual([mixed.listen.port, mixed.admin, mixed.idleTimeout], [1, { host: undefined, port: 2 }, 3000]);
+    assert.deepEqual([mixed.listen[0]?.port, mixed.admin, mixed.idleTimeout], [1, { host: undefined, port: 2 }, 3000]);
   });
 
   test('a value that another wins over is not read at all', () => {
@@ -219,7 +219,7 @@ describe('where each value came from', () => {
     const told = describeGiven(config, given);
     assert.deepEqual(Object.keys(told), OPTION_NAMES);
     assert.deepEqual(told.admin, { value: 'off', from: 'flag' });
-    assert.deepEqual(told.listen, { value: ':8443', from: 'environment' });
+    assert.deepEqual(told.listen, { value: [':8443'], from: 'environment' });
     assert.deepEqual(told['idle-timeout'], { value: '2s', from: 'environment' });
     assert.deepEqual(told['allow-cn'], { value: ['a', 'b'], from: 'file' });
     assert.deepEqual(told['allow-dns'], { value: [], from: 'default' });
@@ -249,11 +249,11 @@ describe('what is wrong', () => {
   });
 
   test('is told all at once: the arguments, the file, and the values of all places', () => {
-    const file = configFile('no-such: 1\nlisten: [a]\naccess-log: none\n');
+    const file = configFile('no-such: 1\nforwarder: [a]\naccess-log: none\n');
     const told = problemsOf({ listen: 'x' }, { TLS_SIDECAR_ADMIN: 'y' }, file, ['unknown option --z']);
     assert.deepEqual(
-      told.map((problem) => /--z|no-such|"listen"|--listen|--admin|--access-log/.exec(problem)?.[0]),
-      ['--z', 'no-such', '"listen"', '--listen', '--admin', '--access-log'],
+      told.map((problem) => /--z|no-such|"forwarder"|--listen|--admin|--access-log/.exec(problem)?.[0]),
+      ['--z', 'no-such', '"forwarder"', '--listen', '--admin', '--access-log'],
     );
   });
 
@@ -318,6 +318,32 @@ describe('values that contradict each other', () => {
     ],
     ['another machine on the same port is fine', { listen: ':8080', upstream: 'http://10.9.9.9:8080' }, undefined],
     ['another port is fine', { listen: ':8080', upstream: 'http://localhost:8081' }, undefined],
+    [
+      'several ports, each with its app',
+      { listen: [':1', ':2'], upstream: ['unix:/a', 'http://localhost:3'] },
+      undefined,
+    ],
+    ['several ports before one app', { listen: [':1', ':2'], upstream: 'http://localhost:3' }, undefined],
+    ['as many ports that the system chooses', { listen: [':0', ':0'] }, undefined],
+    [
+      'fewer apps than ports',
+      { listen: [':1', ':2', ':3'], upstream: ['unix:/a', 'unix:/b'] },
+      /^--listen is given 3 times and --upstream 2 times; give as many/,
+    ],
+    ['more apps than ports', { upstream: ['unix:/a', 'unix:/b'] }, /--listen is given 1 times and --upstream 2 times/],
+    ['a port twice', { listen: [':8443', '127.0.0.1:8443'] }, /^--listen names port 8443 twice/],
+    ['a port of two addresses is fine', { listen: ['127.0.0.1:8443', '127.0.0.2:8443'] }, undefined],
+    [
+      'the second upstream is the first port',
+      { listen: [':8443', ':8444'], upstream: ['unix:/a', 'http://localhost:8443'] },
+      /--upstream and --listen are the same port 8443/,
+    ],
+    ['admin on the second port', { listen: [':8443', ':8444'], admin: ':8444' }, /--admin and --listen.* 8444/],
+    [
+      'the second upstream is the admin port',
+      { listen: [':8443', ':8444'], upstream: ['unix:/a', 'http://localhost:9901'] },
+      /--upstream and --admin are the same port 9901/,
+    ],
     ['a unix socket is fine', { listen: ':80', upstream: 'unix:/run/app.sock' }, undefined],
     ['admin on the same port', { listen: ':8443', admin: ':8443' }, /--admin and --listen/],
     ['admin on the same port and address', { listen: '10.0.0.1:1', admin: '10.0.0.1:1' }, /--admin and --listen/],
@@ -379,9 +405,14 @@ describe('what is spoken to the app', () => {
     });
   }
 
+  test('h2c:// at one of several ports counts as h2c', () => {
+    const flags = { listen: [':1', ':2'], upstream: ['unix:/a', 'h2c://localhost:80'], forwarder: 'http-proxy' };
+    assert.throws(() => loadConfig(flags, {}, undefined), /speaks HTTP\/1\.1 only/);
+  });
+
   test('h2c with a unix socket', () => {
     const { upstream, upstreamProtocol } = configOf({ upstream: 'unix:/a', 'upstream-protocol': 'h2c' }, {}, undefined);
-    assert.deepEqual([upstream, upstreamProtocol], [{ kind: 'unix', path: '/a' }, 'h2c']);
+    assert.deepEqual([upstream, upstreamProtocol], [[{ kind: 'unix', path: '/a' }], 'h2c']);
   });
 });
 

@@ -69,7 +69,7 @@ describe('a file with mistakes', () => {
     ['__proto__ as a key', '__proto__: x\n', /: unknown option "__proto__"/],
     ['constructor as a key', '{"constructor": "x"}', /: unknown option "constructor"/],
     ['a mapping as a value', 'listen: {port: 1}\n', /: "listen" must be a plain value$/],
-    ['a list as a value', 'listen:\n  - :1\n', /: "listen" must be a plain value$/],
+    ['a list as a value', 'admin:\n  - :1\n', /: "admin" must be a plain value$/],
     ['nothing as a value', 'listen:\n', /: "listen" must be a plain value$/],
     ['null as a value', 'listen: ~\n', /: "listen" must be a plain value$/],
     ['a list', '- listen\n', /must hold a mapping of options, as "listen: :8443"$/],

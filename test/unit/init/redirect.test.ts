@@ -14,20 +14,26 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 
 type Stand = { family: string; backend: string; answers: string };
 
-/** Puts recorders in iptables' place: `-C` finds nothing, and a restore keeps what it read in FOLDER/NAME. */
+/** Puts recorders in iptables' place: `-C` and `-S` find nothing, and a restore keeps what it read in FOLDER/NAME. */
 function installRecorders(...broken: Stand[]): void {
   for (const family of ['iptables', 'ip6tables']) {
     for (const backend of ['nft', 'legacy']) {
       const refusing = broken.find((stand) => stand.family === family && stand.backend === backend);
       const name = `${family}-${backend}`;
       const refuse = `echo '${refusing?.answers}' >&2; exit 1`;
-      write(name, refusing ? refuse : 'exit 1');
+      write(name, refusing ? refuse : listing());
       write(
         `${name}-restore`,
         refusing ? refuse : `echo "$@" > '${folder}/${name}.args'; cat > '${folder}/${name}.read'`,
       );
     }
   }
+}
+
+/** What `-S` lists in one table, or in each. */
+function listing(chain = '', table = ''): string {
+  const more = chain === '' ? '' : `case "$*" in *"-t ${table}"*) echo '-N ${chain}' ;; esac`;
+  return `case "$*" in *-S*) echo '-P PREROUTING ACCEPT'; ${more} ;; *) exit 1 ;; esac`;
 }
 
 function write(name: string, body: string): void {
@@ -160,6 +166,74 @@ describe('host networking', () => {
   });
 });
 
+describe("a node's own chains", () => {
+  const args = ['--redirect', '80:8080'];
+  const chains: [tool: string, table: string, chain: string][] = [
+    ['iptables-nft', 'nat', 'KUBE-SERVICES'],
+    ['iptables-nft', 'mangle', 'KUBE-IPTABLES-HINT'],
+    ['ip6tables-nft', 'filter', 'CNI-FORWARD'],
+  ];
+  for (const [tool, table, chain] of chains) {
+    test(`are refused where nobody says that it is a Pod: ${chain} of ${tool}, ${table}`, () => {
+      write(tool, listing(chain, table));
+      for (const env of [{}, { HOST_IP: '10.0.0.7' }, { POD_IP: '10.1.0.9' }, { POD_IP: '', HOST_IP: '10.0.0.7' }]) {
+        const run = redirect(args, env);
+        assert.equal(run.status, 1);
+        assert.match(
+          run.stderr,
+          new RegExp(`^tls-sidecar-init: this network namespace has the chain ${chain}, .*POD_IP`),
+        );
+        assert.equal(run.stdout, '');
+      }
+      for (const family of ['iptables-nft', 'ip6tables-nft'])
+        assert.equal(existsSync(join(folder, `${family}.read`)), false);
+    });
+  }
+
+  test('are those of a Pod that says so, and stop neither --dry-run, --verify nor --cleanup', () => {
+    write('iptables-nft', listing('KUBE-SERVICES', 'nat'));
+    assert.equal(redirect(args, { POD_IP: '10.1.0.9', HOST_IP: '10.0.0.7' }).status, 0);
+    assert.equal(redirect([...args, '--dry-run']).status, 0);
+    assert.equal(redirect(['--cleanup']).status, 0);
+    assert.doesNotMatch(redirect([...args, '--verify']).stderr, /KUBE/);
+  });
+
+  test('may be in what cannot be read: nft is not used then', () => {
+    write(
+      'iptables-nft',
+      'case "$*" in *filter*) echo broken >&2; exit 3 ;; *-S*) echo "-P INPUT ACCEPT" ;; *) exit 1 ;; esac',
+    );
+    const run = redirect(args);
+    assert.match(run.stderr, /^tls-sidecar-init: IPv4 with iptables-nft: broken\. Trying iptables-legacy/);
+    assert.equal(existsSync(join(folder, 'iptables-nft.read')), false);
+  });
+
+  test('are found although a rule behind them cannot be read', () => {
+    write('iptables-nft', 'echo "Error: match extension not found" >&2; echo "-P INPUT ACCEPT"; exit 3');
+    assert.equal(redirect(args).status, 0);
+    write('iptables-nft', 'echo "-P INPUT ACCEPT"; echo "-N KUBE-FIREWALL"; echo "Error: no match" >&2; exit 3');
+    assert.match(redirect(args).stderr, /has the chain KUBE-FIREWALL/);
+  });
+
+  test('are no others that only sound like them', () => {
+    write('iptables-nft', listing('MY-KUBE-SERVICES', 'nat'));
+    assert.equal(redirect(args).status, 0);
+  });
+});
+
+describe('the admin port', () => {
+  test('may be another one, or off', () => {
+    const dry = (pair: string, admin: string): number | null =>
+      redirect(['--redirect', pair, '--dry-run'], { TLS_SIDECAR_ADMIN: admin }).status;
+    assert.deepEqual([dry('9901:8080', ':9902'), dry('9901:8080', 'off'), dry('80:9901', 'off')], [0, 0, 0]);
+    assert.deepEqual(
+      [dry('9902:8080', ':9902'), dry('9902:8080', '[::1]:9902'), dry('80:9902', '10.0.0.1:9902')],
+      [2, 2, 2],
+    );
+    assert.equal(dry('9901:8080', ''), 2);
+  });
+});
+
 describe('wrong usage ends with exit code 2 and says what', () => {
   const cases: [args: string, says: RegExp][] = [
     ['', /no port to redirect/],
@@ -178,6 +252,9 @@ describe('wrong usage ends with exit code 2 and says what', () => {
     ['--redirect 80:8080,80:8081', /port 80 is redirected twice/],
     ['--redirect 80:80', /port 80 is a FROM and a TO/],
     ['--redirect 80:8080 --redirect 8080:9090', /port 8080 is a FROM and a TO/],
+    ['--redirect 9901:8080', /port 9901 is the sidecar's admin port: its probes would meet TLS/],
+    ['--redirect 80:8080,9901:8081', /port 9901 is the sidecar's admin port/],
+    ['--redirect 80:9901', /port 9901 is the sidecar's admin port, which speaks plain HTTP/],
     ['--redirect 80:8080 --force', /unknown argument '--force'/],
     ['--redirect 80:8080 --verify --dry-run', /--verify changes nothing/],
     ['--verify --cleanup', /exclude each other/],

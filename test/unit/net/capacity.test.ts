@@ -10,6 +10,7 @@ const DEFAULT: Demand = {
   upstreamMaxConnections: 256,
   upstreamPools: 1,
   upstreamSessions: 16,
+  sessionPools: 1,
 };
 
 function capacity(openFiles: number, demand: Partial<Demand> = {}, mib = 64 * 1024): Capacity {
@@ -83,11 +84,19 @@ describe('files that are too few for both', () => {
   test('hold both sides at once, whatever is asked for', () => {
     for (let openFiles = 64 + 128; openFiles < 4000; openFiles += 7)
       for (const maxConnections of ['auto', 1, 100, 688, 100_000] as const)
-        for (const upstreamPools of [0, 1, 3])
+        for (const [upstreamPools, sessionPools] of [
+          [0, 1],
+          [1, 1],
+          [3, 1],
+          [2, 2],
+          [3, 4],
+          [0, 2],
+          [2, 0],
+        ] as const)
           for (const upstreamMaxConnections of [1, 15, 256, 5000]) {
-            const demand = { maxConnections, upstreamPools, upstreamMaxConnections };
+            const demand = { maxConnections, upstreamPools, sessionPools, upstreamMaxConnections };
             const [clients, app] = shares(openFiles, demand);
-            const files = clients + app * upstreamPools + Math.min(app, 16);
+            const files = clients + app * upstreamPools + Math.min(app, 16) * sessionPools;
             assert.ok(files <= openFiles - 64, `${openFiles} files, ${JSON.stringify(demand)}: ${clients} and ${app}`);
             assert.ok(clients >= 1 && app >= 1);
           }

@@ -11,7 +11,8 @@ function lines(changes: Partial<TrustConfig> = {}, openFiles = 1024): string[] {
   const config: TrustConfig = {
     maxConnections: 'auto',
     upstreamMaxConnections: 256,
-    upstream: { kind: 'tcp', host: 'localhost', port: 80 },
+    listen: [{ host: undefined, port: 8080 }],
+    upstream: [{ kind: 'tcp', host: 'localhost', port: 80 }],
     upstreamProtocol: 'auto',
     forwarder: 'wire',
     trustForwarded: [],
@@ -41,8 +42,21 @@ describe('check', () => {
       / (\d+) connections/.exec(lines(changes)[0] ?? '')?.[1] ?? '';
     assert.equal(allowed({ upstreamProtocol: 'http1' }), String(960 - 256));
     assert.equal(allowed({ upstreamProtocol: 'h2c' }), String(960 - 16));
-    assert.equal(allowed({ upstream: { kind: 'tcp', host: 'localhost', port: 80, h2c: true } }), String(960 - 16));
+    assert.equal(allowed({ upstream: [{ kind: 'tcp', host: 'localhost', port: 80, h2c: true }] }), String(960 - 16));
     assert.equal(allowed({ forwarder: 'http-proxy', upstreamMaxConnections: 100 }), String(960 - 300 - 16));
+    const listen = [8080, 8081].map((port) => ({ host: undefined, port }));
+    const [http, h2c] = [
+      { kind: 'tcp', host: 'localhost', port: 81 } as const,
+      { kind: 'tcp', host: 'localhost', port: 82, h2c: true } as const,
+    ];
+    const both = (second: typeof http | typeof h2c): string =>
+      allowed({
+        listen,
+        upstream: [{ kind: 'tcp', host: 'localhost', port: 80 }, second],
+        upstreamMaxConnections: 100,
+      });
+    assert.equal(both(http), String(960 - 2 * (100 + 16)));
+    assert.equal(both(h2c), String(960 - (100 + 16) - 16));
     assert.deepEqual(lines({ upstreamMaxConnections: 1000 }), [
       'ok --max-connections auto: 480 connections, for 1024 open files',
       'warning --upstream-max-connections 1000 is more than 1024 open files allow beside the clients; 464 are used; raise that limit',
