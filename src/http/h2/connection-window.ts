@@ -68,9 +68,9 @@ export class ConnectionWindow {
     return this.#low ? this.#open() : 0;
   }
 
-  /** What waits leaves no room for anything else. */
+  /** What waits has no room, and has used up what is left for everything else. Asked before replace(). */
   get choked(): boolean {
-    return this.#low && this.#account.full;
+    return this.#account.full && this.#left * LOW_PART <= Math.min(this.#size, FIRST_WINDOW);
   }
 
   get #low(): boolean {
@@ -78,9 +78,11 @@ export class ConnectionWindow {
   }
 
   #open(): number {
-    const wanted = this.#account.full ? this.#size - this.#held : this.#size;
+    const { full } = this.#account;
+    // Streams that wait have used up their own windows: what is left to the connection, only those use that move.
+    const wanted = full ? Math.max(this.#size - this.#held, FIRST_WINDOW) : this.#size;
     const opened = wanted - this.#left;
-    if (opened * LEAST_PART < this.#size) return 0;
+    if (opened * LEAST_PART < (full ? FIRST_WINDOW : this.#size)) return 0;
     this.#left += opened;
     return opened;
   }

@@ -70,7 +70,8 @@ export class DataFrames {
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream !== undefined && this.#ends && !stream.closed) stream.end();
+    const { choked } = this.window;
     this.#open(this.window.replace());
-    if (this.window.choked) this.#session.choked();
+    if (choked) this.#session.choked();
   }
 }

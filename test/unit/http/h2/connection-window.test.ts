@@ -1,0 +1,39 @@
+// The window of a connection where its client has its share: what moves goes on beside what waits.
+
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { ConnectionWindow } from '../../../../src/http/h2/connection-window.ts';
+import { FIRST_WINDOW } from '../../../../src/http/h2/frames.ts';
+import { Budget } from '../../../../src/net/budget.ts';
+
+const FRAME = 16_384;
+
+/** A connection whose client holds so much that nothing more is lent to it. */
+function fullWindow(): ConnectionWindow {
+  const account = new Budget({ bytes: 2 << 20, percent: 50 }).open('a client');
+  const window = new ConnectionWindow({ first: FIRST_WINDOW, most: 4 * FIRST_WINDOW, spare: 2 << 20 }, account);
+  while (!account.full) {
+    account.count(FRAME);
+    assert.ok(window.receive(FRAME), 'what waits is replaced while there is room');
+    window.replace();
+  }
+  return window;
+}
+
+it('leaves a first window to the connection, whatever waits on it', () => {
+  const window = fullWindow();
+  let moved = 0;
+  for (; moved < 16 << 20; moved += FRAME) {
+    assert.ok(window.receive(FRAME), `after ${moved} bytes that are taken at once`);
+    window.take(FRAME);
+  }
+});
+
+it('says when what waits has used up that, too', () => {
+  const window = fullWindow();
+  let frames = 0;
+  for (; !window.choked; frames++) assert.ok(window.receive(FRAME));
+  assert.ok(frames <= 4, `${frames} frames`);
+  assert.ok(window.replace() > 0);
+  assert.equal(window.choked, false);
+});
