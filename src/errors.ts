@@ -124,6 +124,12 @@ const TABLE = {
     'The client certificate is not meant for clients (extended key usage clientAuth).',
     'Issue it for clients: with clientAuth, or without any extended key usage.',
   ),
+  client_certificate_revoked: denied(403, 'The client certificate has been revoked.', CLIENTS_OWN),
+  client_certificate_unchecked: denied(
+    403,
+    'Whether the client certificate has been revoked could not be found out.',
+    'A list of --client-crl has expired, is of another issuer, or is missing for one of the authorities; `check` tells which.',
+  ),
   client_certificate_invalid: denied(403, 'The client certificate could not be verified.', CLIENTS_OWN),
   client_not_allowed: denied(
     403,

@@ -123,6 +123,8 @@ export interface Carrier {
   body(chunk: Buffer): void;
   bodyEnd(trailers: RawHeaders | undefined): void;
   drained(): void;
+  /** The sidecar stops: what has no end of its own, an event stream or a WebSocket, is ended in its own way. */
+  depart(): void;
   /** The client left or the exchange was cut: the app's side must be closed at once. */
   gone(): void;
 }

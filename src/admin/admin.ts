@@ -5,11 +5,13 @@
 //   GET /metrics   Prometheus text
 //   GET /status    JSON: what is served, since when, and how it is going
 //   GET /probe/…   what --probe declares, asked of the app inside the Pod: its status, and nothing else of its answer
-// It changes nothing, says nothing about single requests, and answers one request a connection.
+//   POST /drain    from this host only: begins to drain; answers when that is done
+// It says nothing about single requests, and answers one request a connection.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../exchange.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
+import { canonicalAddress } from '../net/addresses.ts';
 import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import { AdminConnections, type ConnectionLimits } from './connections.ts';
 import type { NamedApp } from './health.ts';
@@ -24,11 +26,14 @@ export type AdminOptions = {
   readonly about: About;
   readonly probes: Probes;
   readonly clock: Clock;
+  /** Begins to drain, or joins what has begun. Undefined: nothing is served that could be drained. */
+  readonly drain: () => Promise<void> | undefined;
   readonly limits?: ConnectionLimits;
 };
 
 type Answer = { readonly status: number; readonly body: string | Buffer; readonly contentType?: string };
-type Route = (response: ServerResponse) => Answer | Promise<Answer>;
+/** `fromHere`: whoever asks is on this host, or in this Pod. */
+type Route = (response: ServerResponse, fromHere: boolean) => Answer | Promise<Answer>;
 type Routes = { find(url: string): Route | undefined; readonly paths: readonly string[] };
 
 export interface Admin {
@@ -45,8 +50,11 @@ const MAX_HEAD_BYTES = 8192;
 const MAX_BODY_BYTES = 65_536;
 /** Statuses of the app that have no body (RFC 9110 section 15.3). */
 const WITHOUT_BODY = [204, 205];
+const DRAIN = '/drain';
+const LOOPBACK = /^(?:127\.|::1$)/;
 
-export function createAdmin({ state, apps, metrics, about, probes, clock, limits = LIMITS }: AdminOptions): Admin {
+export function createAdmin(options: AdminOptions): Admin {
+  const { state, apps, metrics, about, probes, clock, limits = LIMITS } = options;
   const status = createStatus({ state, apps, metrics, about });
   // one buffer for all answers: clients that do not take theirs hold no copies
   const metricsText = createKept(async () => Buffer.from(await metrics.text()), METRICS_KEEP_MS, clock);
@@ -56,6 +64,7 @@ export function createAdmin({ state, apps, metrics, about, probes, clock, limits
     ['/readyz', async () => readiness(state(), await lookAt(apps))],
     ['/metrics', async () => ({ status: 200, body: await metricsText(), contentType: metrics.contentType })],
     ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
+    [DRAIN, async (_, fromHere) => drained(fromHere, options.drain)],
   ]);
   const connections = new AdminConnections(limits, clock);
   const server = createAdminServer(withProbes(routes, probes), connections);
@@ -120,9 +129,14 @@ function limitBody(request: IncomingMessage): void {
 
 async function answer(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const route = routes.find(request.url ?? '');
-  const reading = request.method === 'GET' || request.method === 'HEAD';
+  const allowed = request.url?.startsWith(DRAIN) === true ? ['POST'] : ['GET', 'HEAD'];
   let found: Answer = { status: 404, body: `not found; there is ${routes.paths.join(' ')}\n` };
-  if (route !== undefined) found = reading ? await attempt(route, response) : { status: 405, body: 'only GET\n' };
+  if (route !== undefined) {
+    const fromHere = LOOPBACK.test(canonicalAddress(request.socket.remoteAddress ?? '') ?? '');
+    found = allowed.includes(request.method ?? '')
+      ? await attempt(route, response, fromHere)
+      : { status: 405, body: `only ${allowed[0]}\n` };
+  }
   if (WITHOUT_BODY.includes(found.status)) return void response.writeHead(found.status, { connection: 'close' }).end();
   const headers = {
     'content-type': found.contentType ?? 'text/plain; charset=utf-8',
@@ -130,16 +144,25 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
     'cache-control': 'no-store',
     connection: 'close',
   };
-  response.writeHead(found.status, found.status === 405 ? { ...headers, allow: 'GET, HEAD' } : headers);
+  response.writeHead(found.status, found.status === 405 ? { ...headers, allow: allowed.join(', ') } : headers);
   response.end(found.body);
 }
 
-async function attempt(route: Route, response: ServerResponse): Promise<Answer> {
+async function attempt(route: Route, response: ServerResponse, fromHere: boolean): Promise<Answer> {
   try {
-    return await route(response);
+    return await route(response, fromHere);
   } catch (error) {
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   }
+}
+
+/** The port is open to the cluster, where a drain would be anybody's. */
+async function drained(fromHere: boolean, drain: AdminOptions['drain']): Promise<Answer> {
+  if (!fromHere) return { status: 403, body: 'only from this host\n' };
+  const draining = drain();
+  if (draining === undefined) return { status: 200, body: 'nothing is served yet\n' };
+  await draining;
+  return { status: 200, body: 'drained\n' };
 }
 
 function json(value: object): string {

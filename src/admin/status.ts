@@ -1,8 +1,10 @@
 // The answer to GET /status, for people and scripts: what is served and counted at that moment, never what is on disk. It
 // holds no key and nothing about single requests.
 
+import type { RevocationList } from '../clients/revocations.ts';
 import type { TrustState } from '../clients/shared.ts';
-import { isValidAt } from '../identity/dates.ts';
+import type { Trust } from '../clients/trust.ts';
+import { isExpired, isValidAt } from '../identity/dates.ts';
 import type { PairState, Served } from '../identity/pair.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
 import type { NamedApp } from './health.ts';
@@ -81,7 +83,16 @@ function servedStatus({ bundle, source, since, warnings }: Served, now: Date): o
   return { ...facts, notBefore, notAfter, withinDates, source, since, warnings };
 }
 
+function listStatus(list: RevocationList, { certificates }: Trust, now: Date): object {
+  const issuer = certificates.find(({ name }) => name === list.issuer)?.subject ?? null;
+  const { thisUpdate, nextUpdate = null, revoked } = list;
+  return { issuer, thisUpdate, nextUpdate, revoked, expired: isExpired(list, now) };
+}
+
 function authorityStatus({ name, trust, since, differs, lastReload }: TrustState, now: Date): object {
-  const authorities = trust.certificates.map((one) => ({ ...one, withinDates: isValidAt(one, now) }));
-  return { name, sha256: trust.digest, authorities, since, diskDiffers: differs, lastReload: lastReload ?? null };
+  const authorities = trust.certificates.map(({ name: _, ...one }) => ({ ...one, withinDates: isValidAt(one, now) }));
+  const { revocations } = trust;
+  const lists = revocations?.lists.map((list) => listStatus(list, trust, now));
+  const crl = revocations === undefined ? null : { name: revocations.path, sha256: revocations.digest, lists };
+  return { name, sha256: trust.digest, authorities, crl, since, diskDiffers: differs, lastReload: lastReload ?? null };
 }

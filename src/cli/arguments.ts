@@ -8,13 +8,17 @@ import type { Option } from '../config/option.ts';
 import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../config/options.ts';
 import { readVersion } from './version.ts';
 
-const COMMANDS = ['serve', 'check'];
+const COMMANDS = ['serve', 'check', 'drain'];
 const TEXT_COMMANDS = ['inject', 'uninject'];
+/** Of the command `drain` alone. */
+const TIMEOUT = 'timeout';
 
 export type Arguments = {
   readonly command: string;
   readonly flags: Flags;
   readonly configFile: string | undefined;
+  /** Of `drain`. */
+  readonly timeout: string | undefined;
   /** What is wrong with the arguments themselves, one line each. */
   readonly problems: string[];
   /** The help or the version, if that was asked for: then nothing else counts. */
@@ -23,7 +27,8 @@ export type Arguments = {
 
 /** `args` are without node and the script. Never throws for what a user typed. */
 export async function parseArguments(args: readonly string[]): Promise<Arguments> {
-  if (args.length === 0) return { command: 'serve', flags: {}, configFile: undefined, problems: [], told: '' };
+  if (args.length === 0)
+    return { command: 'serve', flags: {}, configFile: undefined, timeout: undefined, problems: [], told: '' };
   const { default: yargs } = await import('yargs');
   const { rest, flags, problems } = setAside(args);
   let told = '';
@@ -40,14 +45,15 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   const [command = 'serve', ...surplus] = argv._.map(String);
   if (!COMMANDS.includes(command)) problems.push(unknownCommand(command));
   if (surplus.length > 0) problems.push(`unexpected argument "${surplus[0]}"`);
-  const { config: configFile, ...options } = flags;
-  return { command, flags: options, configFile: configFile as string | undefined, problems, told };
+  const { config: configFile, timeout, ...options } = flags as Flags & { config?: string; timeout?: string };
+  if (timeout !== undefined && command !== 'drain') problems.push('--timeout belongs to the command drain');
+  return { command, flags: options, configFile, timeout, problems, told };
 }
 
 /** Those that take a text have options of their own, so that they must be told from the start. */
 function unknownCommand(command: string): string {
   if (TEXT_COMMANDS.includes(command)) return `"${command}" comes first, as in tls-sidecar ${command} --help`;
-  return `unknown command "${command}"; there are serve (the default), check, inject and uninject`;
+  return `unknown command "${command}"; there are serve (the default), check, drain, inject and uninject`;
 }
 
 /**
@@ -87,14 +93,16 @@ function setAside(args: readonly string[]): {
 }
 
 function problemOf(name: string, value: unknown): string | undefined {
-  const known = name === 'config' || (OPTION_NAMES as string[]).includes(name);
+  const ours = name === 'config' || name === TIMEOUT;
+  const known = ours || (OPTION_NAMES as string[]).includes(name);
   if (!known) return `unknown option --${name}${didYouMean(name, '--')}`;
-  const repeatable = name !== 'config' && isList(name as OptionName);
+  const repeatable = !ours && isList(name as OptionName);
   if (Array.isArray(value) && repeatable) return value.map((item) => problemOf(name, item)).find((found) => found);
   if (Array.isArray(value)) return `--${name} is given ${value.length} times; once is enough`;
   if (typeof value === 'boolean' && isSwitch(name)) return undefined;
   if (typeof value === 'string' && value !== '') return undefined;
-  return `--${name} needs a value: ${name === 'config' ? 'FILE' : OPTIONS[name as OptionName].takes}`;
+  if (ours) return `--${name} needs a value: ${name === 'config' ? 'FILE' : 'DURATION'}`;
+  return `--${name} needs a value: ${OPTIONS[name as OptionName].takes}`;
 }
 
 function isSwitch(name: string): boolean {
@@ -105,7 +113,7 @@ function describe(parser: Argv): Argv {
   const described = parser
     .scriptName('tls-sidecar')
     .usage(
-      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving\n$0 inject   add the sidecar to Kubernetes YAML; uninject takes it out (--help tells more)',
+      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving\n$0 drain    stop the running sidecar in order; returns when it has drained\n$0 inject   add the sidecar to Kubernetes YAML; uninject takes it out (--help tells more)',
     )
     .parserConfiguration({
       'camel-case-expansion': false,
@@ -118,6 +126,12 @@ function describe(parser: Argv): Argv {
     .option('config', {
       type: 'string',
       describe: 'YAML or JSON file with options as keys.',
+      requiresArg: true,
+      group: 'Options:',
+    })
+    .option(TIMEOUT, {
+      type: 'string',
+      describe: 'Of drain: the longest that it waits. DURATION',
       requiresArg: true,
       group: 'Options:',
     })

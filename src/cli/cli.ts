@@ -5,6 +5,7 @@ import { variableOf } from '../config/options.ts';
 import { ConfigError } from '../errors.ts';
 import { parseArguments } from './arguments.ts';
 import { check } from './check.ts';
+import { drain } from './drain.ts';
 import { serve } from './serve.ts';
 
 const SUCCESS = 0;
@@ -19,14 +20,15 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
       const { runInject } = await import('./inject.ts');
       return await runInject(first, rest);
     }
-    const { command, flags, configFile, problems, told } = await parseArguments(args);
+    const { command, flags, configFile, timeout, problems, told } = await parseArguments(args);
     if (told !== '') {
       process.stdout.write(`${told}\n`);
       return SUCCESS;
     }
     const load = () => loadConfig(flags, env, configFile ?? env[variableOf('config')], problems);
     const loaded = load();
-    return command === 'check' ? await check(loaded) : await serve(loaded, load);
+    if (command === 'check') return await check(loaded);
+    return command === 'drain' ? await drain(loaded, timeout) : await serve(loaded, load);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) process.stderr.write(`tls-sidecar: ${problem}\n`);

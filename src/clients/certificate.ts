@@ -35,12 +35,17 @@ export type Presented = {
 
 const NONE: ClientIdentity = { kind: 'none' };
 
-export function identify({ certificate, verifyError }: Presented, now: Date): ClientIdentity {
+export function identify(
+  { certificate, verifyError }: Presented,
+  now: Date,
+  revoked: (certificate: X509Certificate) => boolean = () => false,
+): ClientIdentity {
   // First: Node 20 calls a session without a certificate authorized when TLS 1.3 resumes it.
   if (certificate === undefined) return NONE;
   if (verifyError !== '') return { kind: 'refused', reason: reasonOf(verifyError) };
   if (new Date(certificate.validTo) <= now) return { kind: 'refused', reason: 'client_certificate_expired' };
   if (new Date(certificate.validFrom) > now) return { kind: 'refused', reason: 'client_certificate_not_yet_valid' };
+  if (revoked(certificate)) return { kind: 'refused', reason: 'client_certificate_revoked' };
   return { kind: 'verified', certificate: factsOf(certificate) };
 }
 
@@ -54,6 +59,12 @@ const REASONS: Readonly<Record<string, CertificateReason>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'client_certificate_untrusted',
   SELF_SIGNED_CERT_IN_CHAIN: 'client_certificate_untrusted',
   CERT_SIGNATURE_FAILURE: 'client_certificate_untrusted',
+  CERT_REVOKED: 'client_certificate_revoked',
+  UNABLE_TO_GET_CRL: 'client_certificate_unchecked',
+  UNABLE_TO_GET_CRL_ISSUER: 'client_certificate_unchecked',
+  CRL_HAS_EXPIRED: 'client_certificate_unchecked',
+  CRL_NOT_YET_VALID: 'client_certificate_unchecked',
+  CRL_SIGNATURE_FAILURE: 'client_certificate_unchecked',
   CERT_UNTRUSTED: 'client_certificate_untrusted',
   CERT_REJECTED: 'client_certificate_untrusted',
 };

@@ -3,20 +3,23 @@
 // that no resumed session bypasses a change (CVE-2025-23419 and CVE-2025-68121 are this defect elsewhere).
 // A new state takes effect as a whole or not at all; if anything is wrong with a new CA, the old one stays.
 
+import type { X509Certificate } from 'node:crypto';
 import { ConfigError } from '../errors.ts';
 import { BundleError, type BundleReason } from '../identity/bundle-error.ts';
 import { frozenMount } from '../identity/disk/mounts.ts';
 import { failed, type LastReload, succeeded } from '../identity/last-reload.ts';
 import { sessionContextOf } from '../identity/session-context.ts';
-import type { SharedTls } from '../identity/tls-options.ts';
+import type { ClientTrust, SharedTls } from '../identity/tls-options.ts';
+import { isRevoked } from './revocations.ts';
 import { createTicketKeys } from './tickets.ts';
-import { readTrust, type Trust } from './trust.ts';
+import { hasExpired, isStricter, readTrust, type Trust } from './trust.ts';
 
 export type ClientAuth = 'off' | 'request' | 'require';
 
 export type SharedSettings = {
   readonly minVersion: '1.2' | '1.3';
   readonly clientCa: string | undefined;
+  readonly clientCrl?: string | undefined;
   readonly clientAuth: ClientAuth;
   /** The allow rules, as any text that differs when they do. */
   readonly rules: string;
@@ -53,6 +56,10 @@ export interface Shared {
   readonly clientCa: TrustState | undefined;
   /** Where each new state is applied. It may throw a BundleError: then the old state stays. */
   publishTo(publish: (next: SharedTls) => void): void;
+  /** Whether the last change can have turned somebody away who was let in before. */
+  readonly stricter: boolean;
+  /** Whether a list of --client-crl names this certificate. */
+  revoked(certificate: X509Certificate): boolean;
   /** Looks at the CA file now. True when clients are verified by another one from now on. */
   reload(): boolean;
   /** The allow rules have changed: earlier tickets are no longer accepted. */
@@ -65,7 +72,7 @@ export function openShared(settings: SharedSettings, now: () => Date, observer: 
   const { clientCa: path, clientAuth, rules } = settings;
   if (path === undefined || clientAuth === 'off')
     return new SharedState(settings, { trust: undefined, rules }, now, observer);
-  const trust = first(path);
+  const trust = first(path, settings.clientCrl, now());
   observer.trusted(trust, path);
   tellOfMount(path, observer);
   return new SharedState(settings, { trust, rules }, now, observer);
@@ -75,6 +82,7 @@ type State = { readonly trust: Trust | undefined; readonly rules: string };
 
 class SharedState implements Shared {
   current: SharedTls;
+  stricter = false;
   readonly #settings: SharedSettings;
   readonly #now: () => Date;
   readonly #observer: TrustObserver;
@@ -117,6 +125,11 @@ class SharedState implements Shared {
     }
   }
 
+  revoked(certificate: X509Certificate): boolean {
+    const lists = this.#state.trust?.revocations;
+    return lists !== undefined && isRevoked(lists, certificate);
+  }
+
   setRules(rules: string): void {
     this.#enter({ ...this.#state, rules });
   }
@@ -126,8 +139,10 @@ class SharedState implements Shared {
   }
 
   #take(path: string): boolean {
-    const trust = readTrust(path);
-    const changed = trust.digest !== this.#state.trust?.digest;
+    const before = this.#state.trust;
+    const trust = readTrust({ ca: path, crl: this.#settings.clientCrl, now: this.#now(), before });
+    const changed = trust.digest !== before?.digest;
+    if (changed) this.stricter = before === undefined || isStricter(before, trust);
     const wasRefused = this.#lastRefused !== '';
     if (changed) this.#enter({ ...this.#state, trust });
     this.#lastRefused = '';
@@ -162,13 +177,20 @@ class SharedState implements Shared {
     this.#state = state;
   }
 
+  /** Where a client may come without a certificate, an expired list does not turn away who has one. */
+  #trustOf({ ca, revocations }: Trust): ClientTrust {
+    const required = this.#settings.clientAuth === 'require';
+    if (revocations === undefined || (!required && hasExpired(revocations, this.#now()))) return { ca, required };
+    return { ca, required, crl: revocations.pem };
+  }
+
   #make({ trust, rules }: State): SharedTls {
     const { minVersion, clientAuth } = this.#settings;
     return {
       ticketKeys: createTicketKeys(),
       sessionIdContext: sessionContextOf(clientAuth, trust?.digest ?? '', rules),
       minVersion: minVersion === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
-      trust: trust && { ca: trust.ca, required: clientAuth === 'require' },
+      trust: trust && this.#trustOf(trust),
     };
   }
 }
@@ -178,11 +200,12 @@ function tellOfMount(path: string, observer: TrustObserver): void {
   if (detail !== undefined) observer.frozen(detail, path);
 }
 
-function first(path: string): Trust {
+function first(path: string, crl: string | undefined, now: Date): Trust {
   try {
-    return readTrust(path);
+    return readTrust({ ca: path, crl, now });
   } catch (error) {
     if (!(error instanceof BundleError)) throw error;
-    throw new ConfigError([`--client-ca: ${error.message}`], { cause: error });
+    const flag = crl !== undefined && error.message.includes(crl) ? '--client-crl' : '--client-ca';
+    throw new ConfigError([`${flag}: ${error.message}`], { cause: error });
   }
 }

@@ -23,12 +23,14 @@ export function contradictions(config: Config): string[] {
 
 /** Rules for clients that nobody could meet, or that anybody could bypass. */
 function clientContradictions(config: Config): string[] {
-  const { clientCa } = config;
+  const { clientCa, clientCrl } = config;
   const auth = clientAuthOf(config);
   const rules = isRestricted(config);
   const problems: string[] = [];
   if (auth !== 'off' && clientCa === undefined)
     problems.push(`--client-auth ${auth} needs --client-ca: the authorities that the certificates must be issued by`);
+  if (clientCrl !== undefined && clientCa === undefined)
+    problems.push('--client-crl needs --client-ca: the lists say which of its certificates were revoked');
   if (auth === 'off' && clientCa !== undefined)
     problems.push(
       `--client-ca is given, and --client-auth off asks no client for a certificate${rules ? '; the allow rules need client certificates, too' : ''}; leave one of them out`,

@@ -3,7 +3,7 @@
 // must not see two bodies. Pure.
 
 import { errorCode, REJECTIONS, type Reason, type Rejection } from '../errors.ts';
-import { UNKNOWN_LENGTH } from '../exchange.ts';
+import { type Exchange, UNKNOWN_LENGTH } from '../exchange.ts';
 import { endToEnd, fieldValue, Kind, kindOf, listMembers, type RawHeaders } from '../http/fields.ts';
 import { readContentLength } from '../http/head.ts';
 import { Derived, keep } from '../http/repeats.ts';
@@ -189,11 +189,17 @@ export function socketRejection(error: unknown, connected: boolean): Rejection {
 const IDEMPOTENT = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'];
 
 /**
- * Whether a request may be sent a second time after a reused connection closed without a byte of an answer: only where
- * doing it twice does no harm, and where no body was used up.
+ * Whether a request may be sent a second time: one that the app has not looked at as long as its body is `kept` whole; one on
+ * a connection that closed without a byte of an answer only where doing it twice does no harm, and no body was used up.
  */
-export function mayRepeat({ method, bodyLength }: { readonly method: string; readonly bodyLength: number }): boolean {
-  return bodyLength === 0 && IDEMPOTENT.includes(method);
+export function mayRepeat(
+  { method, bodyLength, upgrade, finished }: Pick<Exchange, 'method' | 'bodyLength' | 'upgrade' | 'finished'>,
+  loss: 'unseen' | 'stale' | undefined,
+  kept: { readonly whole: boolean } | undefined,
+): boolean {
+  if (loss === undefined || finished || upgrade !== undefined) return false;
+  if (loss === 'stale') return bodyLength === 0 && IDEMPOTENT.includes(method);
+  return bodyLength === 0 || kept?.whole === true;
 }
 
 /** Whether an interim answer goes to the client: 100 only to one that asked for it, the others to all. */

@@ -4,14 +4,14 @@
 
 import { clientKey } from '../clients/client-key.ts';
 import { REJECTIONS, type Rejection } from '../errors.ts';
-import type { Carrier, Exchange, Failures } from '../exchange.ts';
+import { type Carrier, type Exchange, type Failures, UNKNOWN_LENGTH } from '../exchange.ts';
 import { interimFields, passableTrailers, type RawHeaders } from '../http/fields.ts';
 import type { Timed } from '../net/deadlines.ts';
 import { type AnswerHead, mayRepeat, passesInterim } from './answer.ts';
 import type { Borrower } from './borrower.ts';
 import { SentRequest } from './sent-request.ts';
 import type { Lender, Loss, Receiver, Transport } from './transport.ts';
-import { joinTunnel, leaveTunnel, provesHandshake, type TunnelEnd } from './tunnel.ts';
+import { joinTunnel, type Tunnel, type TunnelEnd } from './tunnel.ts';
 import { type ForwarderOptions, MAX_INTERIM } from './upstream.ts';
 
 export type CarriageOptions = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'> & { readonly lender: Lender };
@@ -33,7 +33,9 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   #clientBehind = false;
   #interims = 0;
   #answering = false;
-  #tunnel: TunnelEnd | undefined = undefined;
+  #eventStream = false;
+  #departing = false;
+  #tunnel: Tunnel | undefined = undefined;
 
   constructor(exchange: Exchange, failures: Failures, options: CarriageOptions) {
     this.exchange = exchange;
@@ -104,7 +106,15 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#release()?.abandon();
     this.#request.settle();
     // The client's last bytes may still be on their way to the app.
-    if (this.#tunnel !== undefined) leaveTunnel(this.#tunnel, this.#options);
+    this.#tunnel?.leave();
+  }
+
+  depart(): void {
+    this.#departing = true;
+    this.#tunnel?.depart();
+    if (!this.#eventStream || this.#transport === undefined) return;
+    this.#release()?.abandon();
+    this.exchange.end(undefined);
   }
 
   // ---- Receiver: what the app sends
@@ -131,6 +141,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     const nowMs = this.#options.clock();
     exchange.upstreamMs = nowMs - exchange.startedMs;
     exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
+    this.#eventStream = head.stream && head.bodyLength === UNKNOWN_LENGTH;
     this.#heard(nowMs);
   }
 
@@ -139,6 +150,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   }
 
   settle(): void {
+    if (this.#departing) this.depart();
     if (this.#transport === undefined) return;
     if (!this.exchange.flush()) {
       const { account } = this.exchange.connection;
@@ -164,23 +176,20 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
 
   failed(rejection: Rejection, loss?: Loss): void {
     this.#release();
-    if (!this.#mayRepeat(loss)) return this.#fail(rejection);
+    // Only where the app cannot have acted, and the client has seen nothing.
+    const seen = this.waited || this.#answering || this.#interims > 0;
+    if (seen || !mayRepeat(this.exchange, loss, this.#request)) return this.#fail(rejection);
     this.waited = true;
     if (!this.#request.done) this.exchange.pauseBody();
     this.#options.lender.borrow(this);
   }
 
   switched(reason: string, raw: RawHeaders, app: TunnelEnd): void {
-    const { exchange } = this;
     this.#release();
     this.#request.settle();
-    if (!provesHandshake(exchange, raw)) {
-      app.stream.destroy();
-      return this.#fail(REJECTIONS.upstream_bad_upgrade);
-    }
-    this.#tunnel = app;
-    exchange.upstreamMs = this.#options.clock() - exchange.startedMs;
-    joinTunnel(exchange, reason, raw, app.stream);
+    this.#tunnel = joinTunnel(this.exchange, { reason, raw, app }, this.#options);
+    if (this.#tunnel === undefined) this.#fail(REJECTIONS.upstream_bad_upgrade);
+    else if (this.#departing) this.#tunnel.depart();
   }
 
   // ---- time: who owes a byte
@@ -212,15 +221,6 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#release()?.abandon();
     this.#request.settle();
     this.#failures.crashed(this.exchange, error);
-  }
-
-  /** Only where the app cannot have acted, and the client has seen nothing. */
-  #mayRepeat(loss: Loss | undefined): boolean {
-    const { exchange } = this;
-    if (this.waited || this.#answering || this.#interims > 0) return false;
-    if (loss === undefined || exchange.finished || exchange.upgrade !== undefined) return false;
-    if (loss === 'stale') return mayRepeat(exchange);
-    return this.#request.whole;
   }
 
   /** The app's answer cannot be used. */

@@ -1,11 +1,13 @@
-// A connection after its 101: bytes both ways, half-closed directions kept, until both ends have closed or one breaks.
-// The head was checked before; nothing of either side's bytes is read here.
+// A connection after its 101: bytes both ways, half-closed directions kept, until both ends have closed or one breaks. The head
+// was checked before. Of the bytes nothing is read but where the frames of a WebSocket end: at a drain both sides are told by
+// a frame of ours that nothing follows.
 
 import type { Duplex } from 'node:stream';
 import type { Exchange } from '../exchange.ts';
 import { endToEnd, fieldValue, type RawHeaders } from '../http/fields.ts';
 import { acceptOf } from '../http/websocket.ts';
 import type { Account } from '../net/budget.ts';
+import { Direction } from './direction.ts';
 import type { ForwarderOptions } from './upstream.ts';
 
 /** The app's side of a tunnel. */
@@ -17,24 +19,78 @@ export type TunnelEnd = {
 
 type TunnelTime = Pick<ForwarderOptions, 'clock' | 'deadlines' | 'limits'>;
 
-/** Answers the client with the app's 101 and joins the two streams. */
-export function joinTunnel(exchange: Exchange, reason: string, raw: RawHeaders, app: Duplex): void {
+/** For the other side to answer a closing frame. */
+const CLOSING_MS = 2000;
+
+export class Tunnel {
+  readonly #exchange: Exchange;
+  readonly #app: TunnelEnd;
+  readonly #time: TunnelTime;
+  readonly #directions: readonly Direction[];
+  #ending = false;
+
+  constructor(exchange: Exchange, client: Duplex, app: TunnelEnd, time: TunnelTime) {
+    this.#exchange = exchange;
+    this.#app = app;
+    this.#time = time;
+    const framed = exchange.upgrade?.toLowerCase() === 'websocket';
+    this.#directions = [
+      new Direction({ source: client, sink: app.stream, framed, exchange, counted: 'bytesIn' }),
+      new Direction({ source: app.stream, sink: client, framed, exchange, counted: 'bytesOut' }),
+    ];
+    const count = countWaiting(exchange.connection.account, client, app.stream);
+    client.on('data', count);
+    app.stream.on('data', count);
+    app.stream.on('close', () => endWith(exchange, app.stream));
+  }
+
+  /** A WebSocket is closed in both directions, and then has a moment to end; of other protocols nothing is known. */
+  depart(): void {
+    for (const direction of this.#directions) direction.close(() => this.#closing());
+  }
+
+  /** The client has gone. The app takes what is left of it, for as long as it may be silent; then the tunnel is cut. */
+  leave(): void {
+    if (this.#app.stream.destroyed) return;
+    this.#limit(this.#time.limits.upstreamTimeoutMs);
+    this.#app.leave();
+  }
+
+  /** RFC 6455 section 7.1.1: once both have said that nothing follows, the server closes; towards the app we are none. */
+  #closing(): void {
+    if (!this.#directions.every(({ closed }) => closed)) return;
+    if (!this.#ending) this.#limit(CLOSING_MS);
+    this.#ending = true;
+    for (const direction of this.#directions) if (direction.answered) direction.endSource();
+  }
+
+  #limit(ms: number): void {
+    const { clock, deadlines } = this.#time;
+    const { stream } = this.#app;
+    const cut = (): void => {
+      this.#exchange.cut();
+      stream.destroy();
+    };
+    const limit = { deadlineMs: clock() + ms, expire: cut, crashed: cut };
+    deadlines.add(limit);
+    stream.once('close', () => deadlines.delete(limit));
+  }
+}
+
+/** Answers the client with the app's 101 and joins the two streams. Undefined: the app did not read our handshake. */
+export function joinTunnel(
+  exchange: Exchange,
+  { reason, raw, app }: { readonly reason: string; readonly raw: RawHeaders; readonly app: TunnelEnd },
+  time: TunnelTime,
+): Tunnel | undefined {
+  if (!provesHandshake(exchange, raw)) {
+    app.stream.destroy();
+    return undefined;
+  }
+  exchange.upstreamMs = time.clock() - exchange.startedMs;
   const headers = endToEnd(raw, false, new Set());
   headers.push('Connection', 'Upgrade', 'Upgrade', fieldValue(raw, 'upgrade') ?? '');
-  const client = exchange.switchProtocols(reason, headers);
-  // Not the hot path: pipe() brings back-pressure, and passes the end of one direction on without closing the other.
-  client.pipe(app);
-  app.pipe(client);
-  const count = countWaiting(exchange.connection.account, client, app);
-  client.on('data', (chunk: Buffer) => {
-    exchange.bytesIn += chunk.length;
-    count();
-  });
-  app.on('data', (chunk: Buffer) => {
-    exchange.bytesOut += chunk.length;
-    count();
-  });
-  app.on('close', () => endWith(exchange, app));
+  return new Tunnel(exchange, exchange.switchProtocols(reason, headers), app, time);
 }
 
 /** Counts what both ends have been given and have not taken, whenever that is called, and as they take it. */
@@ -56,17 +112,6 @@ function endWith(exchange: Exchange, app: Duplex): void {
   exchange.cut();
 }
 
-/** The client has gone. The app takes what is left of it, for as long as it may be silent; then the tunnel is cut. */
-export function leaveTunnel(end: TunnelEnd, { clock, deadlines, limits }: TunnelTime): void {
-  const { stream } = end;
-  if (stream.destroyed) return;
-  const cut = (): void => void stream.destroy();
-  const limit = { deadlineMs: clock() + limits.upstreamTimeoutMs, expire: cut, crashed: cut };
-  deadlines.add(limit);
-  stream.once('close', () => deadlines.delete(limit));
-  end.leave();
-}
-
 /** Whether a 101 changes to the protocol that was asked for, in one unmistakable field (RFC 9110 section 15.2.2). */
 export function agreesTo(upgrade: string | undefined, headers: RawHeaders): boolean {
   let agreed = 0;
@@ -84,7 +129,7 @@ export function agreesTo(upgrade: string | undefined, headers: RawHeaders): bool
  * Whether the app proved that it read our handshake (RFC 6455 section 4.1). A client of HTTP/1.1 made its own key and
  * looks for itself; for one of HTTP/2 nobody but us knows it.
  */
-export function provesHandshake({ protocol, headers }: Exchange, answer: RawHeaders): boolean {
+function provesHandshake({ protocol, headers }: Exchange, answer: RawHeaders): boolean {
   if (protocol !== 'h2') return true;
   return fieldValue(answer, 'sec-websocket-accept') === acceptOf(fieldValue(headers, 'sec-websocket-key') ?? '');
 }

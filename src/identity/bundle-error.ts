@@ -19,6 +19,7 @@ export const BUNDLE_REASONS = {
   rejected: 'OpenSSL does not accept it: the line says why.',
   expired: 'Renew it; the clock may be wrong.',
   not_yet_valid: 'Wait for its first date; the clock may be wrong.',
+  malformed_crl: 'Of --client-crl only: a revocation list is cut off, or no PEM; the line says how to convert one.',
   not_a_ca: "Of --client-ca only: put there what issues the clients' certificates, not one of these.",
 } as const;
 

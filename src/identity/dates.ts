@@ -19,3 +19,8 @@ export function stepsToEnd({ notBefore, notAfter }: Dates, moment: Date): number
   const leftMs = notAfter.getTime() - moment.getTime();
   return [third, (third * 3) / 10, ...days].filter((step) => leftMs <= step).length;
 }
+
+/** Whether a revocation list is over: then nobody knows who was revoked since. */
+export function isExpired({ nextUpdate }: { readonly nextUpdate: Date | undefined }, now: Date): boolean {
+  return nextUpdate !== undefined && nextUpdate <= now;
+}

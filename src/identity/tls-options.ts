@@ -25,6 +25,13 @@ const SESSION_SECONDS = 7200;
 /** Shorter with a client certificate: on resumption its own dates are checked again, those of its chain are not. */
 const VERIFIED_SESSION_SECONDS = 600;
 
+export type ClientTrust = {
+  readonly ca: string;
+  readonly required: boolean;
+  /** Revocation lists, PEM: with them OpenSSL wants a good one for every authority in the chain. */
+  readonly crl?: string | undefined;
+};
+
 /** What every context has in common, whatever pair it serves. */
 export type SharedTls = {
   readonly ticketKeys: Buffer;
@@ -32,7 +39,7 @@ export type SharedTls = {
   readonly sessionIdContext: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** Where clients are asked for a certificate: by whom it must be issued (PEM), and whether they must have one. */
-  readonly trust?: { readonly ca: string; readonly required: boolean } | undefined;
+  readonly trust?: ClientTrust | undefined;
 };
 
 /**
@@ -66,6 +73,7 @@ export function tlsOptions(bundle: Bundle, shared: SharedTls, name: string): Tls
 }
 
 /** An intermediate in the file is trusted like a root: what it issued is what the operator wants. */
-function clientOptions({ ca, required }: { ca: string; required: boolean }): TlsOptions {
-  return { ca, allowPartialTrustChain: true, requestCert: true, rejectUnauthorized: required };
+function clientOptions({ ca, crl, required }: ClientTrust): TlsOptions {
+  const options = { ca, allowPartialTrustChain: true, requestCert: true, rejectUnauthorized: required };
+  return crl === undefined ? options : { ...options, crl: crl.split(/(?<=-----END X509 CRL-----)\n/).filter(Boolean) };
 }

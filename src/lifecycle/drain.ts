@@ -1,27 +1,51 @@
-// The order in which a running sidecar stops: not ready, but serving, for the delay; then no new connections, and those
-// that are open may finish; at the deadline, which counts from the start, what is left is cut.
+// The order in which a running sidecar stops: for the delay it is not ready, but serves and accepts, and tells its clients to
+// go; then no new connections, and those that are open may finish; at the deadline, which counts from the start, what is left
+// is cut. It happens once, whoever asks for it and however often.
 
 import type { Lifecycle } from './lifecycle.ts';
 
-export type Drain = {
+export type DrainOptions = {
   readonly lifecycle: Lifecycle;
   /** Milliseconds; the time-out includes the delay. */
-  readonly delayMs: number;
-  readonly timeoutMs: number;
+  readonly times: () => { readonly delayMs: number; readonly timeoutMs: number };
   readonly clock: () => number;
-  /** Without it the delay is skipped: there is nothing left to serve. */
-  readonly appAccepts: () => Promise<boolean>;
+  /** Tells every client to go; goes on to accept. */
+  readonly announce: () => void;
   /** Stops accepting; resolves when the last connection has ended by itself. */
   readonly finish: () => Promise<void>;
+  /** Cuts what is left. */
+  readonly cut: () => void;
 };
 
-/** Resolves when all has ended or the deadline has passed. False when a drain was under way already. */
-export async function drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish }: Drain): Promise<boolean> {
-  if (!lifecycle.advance('draining')) return false;
-  const deadlineMs = clock() + timeoutMs;
-  if (delayMs > 0 && (await appAccepts())) await atMost(new Promise(() => {}), Math.min(delayMs, deadlineMs - clock()));
-  await atMost(finish(), deadlineMs - clock());
-  return true;
+export interface Drain {
+  /** Begins, or joins what has begun; resolves when all has ended. */
+  begin(): Promise<void>;
+  /** There is nothing left to serve: what is left of the delay is skipped. */
+  skipDelay(): void;
+}
+
+export function createDrain({ lifecycle, times, clock, announce, finish, cut }: DrainOptions): Drain {
+  let drained: Promise<void> | undefined;
+  let skip: () => void = () => {};
+  const skipped = new Promise<void>((resolve) => {
+    skip = resolve;
+  });
+  const run = async (): Promise<void> => {
+    const { delayMs, timeoutMs } = times();
+    const deadlineMs = clock() + timeoutMs;
+    announce();
+    if (delayMs > 0) await atMost(skipped, Math.min(delayMs, timeoutMs));
+    await atMost(finish(), deadlineMs - clock());
+    cut();
+  };
+  return {
+    begin() {
+      lifecycle.advance('draining');
+      drained ??= run();
+      return drained;
+    },
+    skipDelay: () => skip(),
+  };
 }
 
 /** Waits for the promise, but not longer than `ms`. */

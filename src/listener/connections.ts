@@ -7,7 +7,9 @@ import { Queue, type Queued } from '../net/queue.ts';
 
 export interface OpenConnection extends Timed {
   readonly protocol: string;
-  /** Close now if nothing is in flight, else after what is. */
+  /** Tell the client to go, with the next answer or in HTTP/2 now, and lose nothing that it asks until it has heard of it. */
+  announce(): void;
+  /** Close if nothing is in flight, else after what is; long-lived exchanges end. */
   drain(): void;
   /** Take no new request, and close after what is in flight. Tunnels stay. */
   retire(): void;
@@ -64,6 +66,7 @@ export class Connections implements Timed {
   /** Above so many, those longest idle are told to go. */
   readonly #roomy: number;
   #nextOldMs = NEVER;
+  #announced = false;
   #draining = false;
   #whenEmpty: (() => void) | undefined;
   #emptied: Promise<void> | undefined;
@@ -77,6 +80,11 @@ export class Connections implements Timed {
 
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Every client is to be told to go. */
+  get announced(): boolean {
+    return this.#announced;
   }
 
   get draining(): boolean {
@@ -108,6 +116,12 @@ export class Connections implements Timed {
     this.#idle.push(place);
   }
 
+  /** Idle for so short a time that its client may be about to ask. */
+  isFresh(connection: OpenConnection): boolean {
+    const { sinceMs } = connection.idlePlace;
+    return sinceMs !== NEVER && sinceMs > this.#options.clock() - LEAST_IDLE_MS;
+  }
+
   busy(connection: OpenConnection): void {
     const place = connection.idlePlace;
     if (place.sinceMs === NEVER) return;
@@ -123,8 +137,16 @@ export class Connections implements Timed {
     if (this.#open.delete(connection) && this.#open.size === 0) this.#whenEmpty?.();
   }
 
-  /** Resolves when the last connection has ended by itself. Idle ones are closed at once. */
+  /** Tells every client, those that are still to come too, that it is to go. Whoever is idle stays. */
+  announce(): void {
+    if (this.#announced) return;
+    this.#announced = true;
+    this.#tell((connection) => connection.announce());
+  }
+
+  /** Resolves when the last connection has ended by itself. Those that are idle are closed. */
   drain(): Promise<void> {
+    this.#announced = true;
     this.#draining = true;
     this.#emptied ??= new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;

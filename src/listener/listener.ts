@@ -57,6 +57,8 @@ export interface Listener {
   setTls(tls: TlsChoice): void;
   /** Clients are verified by another CA: those verified before end after what is in flight. */
   revokeVerified(): void;
+  /** Goes on to accept, and tells every client to go. */
+  announce(): void;
   /** Accepts no more, closes what is idle; resolves when the last connection has ended. */
   drain(): Promise<void>;
   /** Cuts what is left and says how many that were. */
@@ -81,6 +83,7 @@ export function createListener(options: ListenerOptions): Listener {
       for (const { handshakes } of entries) handshakes.use(next);
     },
     revokeVerified: () => connections.revokeAll(),
+    announce: () => connections.announce(),
     drain() {
       close();
       return connections.drain();
@@ -117,8 +120,9 @@ function createEntry(options: ListenerOptions, handler: Handler, connections: Co
   const needsServerName = (): boolean => handshakes.needsServerName;
   const accept = (socket: Socket): void => {
     socket.on('error', ignoreError);
-    const deadlineMs = clock() + limits.handshakeTimeoutMs;
-    new PendingConnection(socket, { connections, events: handshakes, deadlineMs, balancers, needsServerName });
+    const nowMs = clock();
+    const times = { deadlineMs: nowMs + limits.handshakeTimeoutMs, silentUntilMs: nowMs + limits.lingerMs };
+    new PendingConnection(socket, { connections, events: handshakes, ...times, balancers, needsServerName });
   };
   const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_PROBE_MS });
   server.on('drop', (peer) => observer.refused('max_connections', canonicalAddress(peer?.remoteAddress ?? '') ?? ''));

@@ -2,7 +2,7 @@
 
 import type { TrustObserver } from '../clients/shared.ts';
 import type { Trust } from '../clients/trust.ts';
-import { isValidAt } from '../identity/dates.ts';
+import { isExpired, isValidAt } from '../identity/dates.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -29,7 +29,12 @@ export function observeTrust(log: Log, metrics: Metrics, now: () => Date): Trust
   };
 }
 
-function warnOfDates({ certificates }: Trust, clientCa: string, log: Log, now: Date): void {
+function warnOfDates({ certificates, revocations }: Trust, clientCa: string, log: Log, now: Date): void {
+  for (const list of revocations?.lists.filter((one) => isExpired(one, now)) ?? []) {
+    const issuer = certificates.find(({ name }) => name === list.issuer)?.subject;
+    const { thisUpdate, nextUpdate } = list;
+    log.warn({ clientCrl: revocations?.path, issuer, thisUpdate, nextUpdate }, 'a list of --client-crl has expired');
+  }
   for (const { subject, notBefore, notAfter } of certificates.filter((authority) => !isValidAt(authority, now)))
     log.warn({ clientCa, subject, notBefore, notAfter }, 'a CA of --client-ca is outside its dates');
 }

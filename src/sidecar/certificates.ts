@@ -38,11 +38,11 @@ export function openCertificates(config: Config, { log, metrics, now }: Certific
   let clientCaChanged = (): void => {};
   const reloadTrust = (): boolean => {
     const taken = shared.reload();
-    if (taken) clientCaChanged();
+    if (taken && shared.stricter) clientCaChanged();
     return taken;
   };
   const watch = watchFiles({
-    paths: [...config.cert, ...config.key, ...(config.clientCa === undefined ? [] : [config.clientCa])],
+    paths: [config.cert, config.key, config.clientCa ?? [], config.clientCrl ?? []].flat(),
     onHint() {
       reloadTrust();
       return identity.catchUp();

@@ -26,8 +26,9 @@ export type ClientsOptions = { readonly log: Log; readonly now: () => Date; read
 export function openClients(config: Config, { log, now, observer }: ClientsOptions): Clients {
   const auth = clientAuthOf(config);
   const rules = allowRulesOf(config);
-  const { tlsMinVersion: minVersion, clientCa } = config;
-  const shared = openShared({ minVersion, clientCa, clientAuth: auth, rules: JSON.stringify(rules) }, now, observer);
+  const { tlsMinVersion: minVersion, clientCa, clientCrl } = config;
+  const settings = { minVersion, clientCa, clientCrl, clientAuth: auth, rules: JSON.stringify(rules) };
+  const shared = openShared(settings, now, observer);
   const admission = createAdmission(rules);
   if (auth !== 'off' && !admission.restricted)
     log.warn({ clientCa, clientAuth: auth }, 'no allow rule: every certificate of the client CA is admitted');
@@ -38,7 +39,9 @@ export function openClients(config: Config, { log, now, observer }: ClientsOptio
     shared,
     admission,
     certificates:
-      auth === 'off' ? undefined : { required, subjectOf, identify: (presented) => identify(presented, now()) },
+      auth === 'off'
+        ? undefined
+        : { required, subjectOf, identify: (presented) => identify(presented, now(), (one) => shared.revoked(one)) },
     setRules(next) {
       const allowed = allowRulesOf(next);
       if (admission.replace(allowed)) shared.setRules(JSON.stringify(allowed));

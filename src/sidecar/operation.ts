@@ -23,11 +23,13 @@ export type OperationOptions = {
   readonly now: () => Date;
   readonly certificates: Certificates;
   readonly settings: Settings;
+  /** As of AdminOptions. */
+  readonly drain: () => Promise<void> | undefined;
 };
 
 /** The admin server does not listen yet. */
 export function createOperation(config: Config, options: OperationOptions): Operation {
-  const { log, metrics, version, clock, now, certificates, settings } = options;
+  const { log, metrics, version, clock, now, certificates, settings, drain } = options;
   const { identity, clients } = certificates;
   const lifecycle = createLifecycle((state) => {
     metrics.draining.set(state === 'draining' ? 1 : 0);
@@ -41,6 +43,6 @@ export function createOperation(config: Config, options: OperationOptions): Oper
   };
   const about = { version, now, pairs: identity.pairs, trust: clients.shared, configuration };
   const probes = createProbes(config.probe, clock);
-  const admin = createAdmin({ state: () => lifecycle.state, apps: apps.named, metrics, about, probes, clock });
+  const admin = createAdmin({ state: () => lifecycle.state, apps: apps.named, metrics, about, probes, clock, drain });
   return { lifecycle, apps, admin };
 }

@@ -1,13 +1,13 @@
 // The composition root: makes the parts in the order of the picture, starts them and stops them. It decides nothing itself.
 
 import type { Loaded } from '../config/config.ts';
-import { drain } from '../lifecycle/drain.ts';
 import { openOrExplain } from '../net/ports.ts';
 import { certificateFacts } from '../observe/certificates.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { openCertificates } from './certificates.ts';
 import { watchConfiguration } from './configuration.ts';
+import { createDraining, type Draining } from './draining.ts';
 import { createOperation } from './operation.ts';
 import { makePath } from './path.ts';
 import { servedFacts } from './served.ts';
@@ -43,8 +43,10 @@ export async function startSidecar(
   const certificates = openCertificates(config, { log, metrics, now });
   const { identity, clients } = certificates;
   const settings = createSettings({ loaded, reread, clients, log });
+  let draining: Draining | undefined;
   const { lifecycle, apps, admin } = createOperation(config, {
     ...{ log, metrics, version, clock, now, certificates, settings },
+    drain: () => draining?.begin(),
   });
   const stopped = (cut: number): void => {
     admin.close();
@@ -59,16 +61,10 @@ export async function startSidecar(
     stopped(0);
     return undefined;
   }
-  const { listener, capacity, open, stop } = await makePath(config, {
-    log,
-    metrics,
-    settings,
-    certificates,
-    clock,
-    now,
-    apps,
-  });
-  const listen = await open();
+  const path = await makePath(config, { log, metrics, settings, certificates, clock, now, apps });
+  const { capacity } = path;
+  const listen = await path.open();
+  draining = createDraining({ path, lifecycle, settings, apps, clock });
   lifecycle.advance('ready');
   const served = servedFacts(config, listen, capacity, identity.pairs.map(certificateFacts));
   log.info({ admin: adminAddress, ...served, version, node: process.version }, 'serving');
@@ -82,12 +78,9 @@ export async function startSidecar(
       if (!certificatesChanged && !settingsChanged) log.info('nothing to reload: nothing has changed');
     },
     async stop() {
-      const { drainDelay: delayMs, drainTimeout: timeoutMs } = settings.inForce.config;
-      const { someAcceptsNow: appAccepts } = apps;
-      if (!(await drain({ lifecycle, delayMs, timeoutMs, clock, appAccepts, finish: listener.drain }))) return;
-      const cut = stop();
+      const cut = await draining?.end();
       await Promise.all([certificates.close(), watch.close()]);
-      stopped(cut);
+      stopped(cut ?? 0);
     },
   };
 }

@@ -32,7 +32,7 @@ async function begin(t: TestContext, carrier: Partial<Carrier>, changes: Partial
   const handler: Handler = {
     handle(exchange) {
       if (exchange.target === '/') return answer(exchange, 200);
-      exchange.carry({ body: nothing, bodyEnd: nothing, drained: nothing, gone: nothing, ...carrier });
+      exchange.carry({ body: nothing, bodyEnd: nothing, drained: nothing, depart: nothing, gone: nothing, ...carrier });
       if (exchange.target === '/hold') held.push(exchange);
     },
     refuse: (exchange) => answer(exchange, 400),

@@ -37,14 +37,14 @@ describe('limits of draining', { concurrency: 4 }, () => {
     });
   }
 
-  test('an event stream is kept until the time-out', async (t) => {
+  test('an event stream of a known length, which could not end whole, is kept until the time-out', async (t) => {
     const stage = await setStage(t);
     const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-timeout', '4s'] });
     const client = await connect({ port: sidecar.port });
     client.send('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const { response } = await app.waitFor(1);
-    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.writeHead(200, { 'content-type': 'text/event-stream', 'content-length': 1000 });
     response.write('data: before\n\n');
     await client.waitFor('data: before');
     const started = performance.now();

@@ -1,5 +1,5 @@
 // --drain-delay: from SIGTERM on not ready, but serving and accepting for this long, so that load balancers can turn away
-// first. It is skipped when the app is gone, because then there is nobody to serve for.
+// first, and clients are told to go. It is skipped when the app is gone, because then there is nobody to serve for.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { askAdmin, readMetrics } from '../support/admin.ts';
@@ -16,7 +16,8 @@ describe('the drain delay', { concurrency: 4 }, () => {
     const stage = await setStage(t);
     const app = await startHeldApp(t);
     const sidecar = await stage.start({ upstream: app.port, args: ['--drain-delay', '8s', '--drain-timeout', '30m'] });
-    const old = await connect({ port: sidecar.port });
+    const idle = await connect({ port: sidecar.port });
+    const olds = await Promise.all(Array.from({ length: 5 }, () => connect({ port: sidecar.port })));
     assert.equal((await askAdmin(sidecar, '/readyz')).status, 200);
     const started = performance.now();
     sidecar.kill('SIGTERM');
@@ -24,21 +25,20 @@ describe('the drain delay', { concurrency: 4 }, () => {
     assert.match((await askAdmin(sidecar, '/readyz')).body, /draining/);
     assert.equal((await askAdmin(sidecar, '/livez')).status, 200);
     assert.equal((await readMetrics(sidecar)).sum('draining'), 1);
-    for (let round = 0; round < 5; round += 1) {
-      old.send(getNow);
-      const answer = await old.readResponse();
-      assert.equal(answer.body.toString(), 'now');
-      assert.deepEqual(valuesOf(answer.headers, 'connection'), []);
-      const fresh = await connect({ port: sidecar.port });
-      fresh.send(getNow);
-      assert.equal((await fresh.readResponse()).body.toString(), 'now');
-      fresh.end();
-      await fresh.closed;
+    for (const old of olds) {
+      for (const client of [old, await connect({ port: sidecar.port })]) {
+        client.send(getNow);
+        const answer = await client.readResponse();
+        assert.equal(answer.body.toString(), 'now');
+        assert.deepEqual(valuesOf(answer.headers, 'connection'), ['close']);
+        assert.deepEqual(await client.closed, { hadError: false });
+      }
+      assert.equal(idle.ended, false);
     }
     assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
     const tookMs = performance.now() - started;
     assert.ok(tookMs >= 7990, `it took ${tookMs} ms`);
-    assert.deepEqual(await old.closed, { hadError: false });
+    assert.deepEqual(await idle.closed, { hadError: false });
   });
 
   test('it is skipped when the app is gone', async (t) => {

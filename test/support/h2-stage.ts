@@ -74,6 +74,8 @@ export class HeldCarrier implements Carrier {
     this.drains++;
   }
 
+  depart(): void {}
+
   gone(): void {
     this.left = true;
   }

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 export type Outcome = { code: number; stdout: string; stderr: string };
 
@@ -26,6 +26,8 @@ export type MakeOptions = {
 export interface OpensslAuthority extends Made {
   issue(name: string, options?: MakeOptions): Promise<Made>;
   intermediate(name: string): Promise<OpensslAuthority>;
+  /** Its revocation list, PEM, that names these and is good for so many days from now. */
+  revocationList(revoked: readonly Made[], days?: number): Promise<string>;
 }
 
 export function run(command: string, args: readonly string[], input = ''): Promise<Outcome> {
@@ -47,7 +49,7 @@ async function openssl(...args: string[]): Promise<void> {
 export async function makeAuthority(dir: string, name: string): Promise<OpensslAuthority> {
   await mkdir(dir, { recursive: true });
   const made = pathsOf(dir, name);
-  const subject = ['-subj', `/CN=${name}`, '-addext', 'keyUsage=critical,digitalSignature,keyCertSign'];
+  const subject = ['-subj', `/CN=${name}`, '-addext', 'keyUsage=critical,digitalSignature,keyCertSign,cRLSign'];
   await openssl('req', '-x509', ...newKey(made.key), '-out', made.cert, '-days', '30', ...subject);
   return authorityOf(dir, made, '');
 }
@@ -77,8 +79,27 @@ function authorityOf(dir: string, made: Made, above: string): OpensslAuthority {
       if (san !== undefined) extensions.push(`subjectAltName=${san}`);
       return sign(name, extensions, options);
     },
+    async revocationList(revoked, days = 30) {
+      const options = await ledger(dir, `${basename(made.cert)}.crl`);
+      const rows = await Promise.all(
+        revoked.map(async ({ cert }) => {
+          const { stdout } = await run('openssl', ['x509', '-in', cert, '-noout', '-serial']);
+          return `R\t491231235959Z\t260101000000Z\t${stdout.trim().replace('serial=', '')}\tunknown\t/CN=x\n`;
+        }),
+      );
+      await writeFile(join(dir, `${basename(made.cert)}.crl.ca`, 'index.txt'), rows.join(''));
+      const out = join(dir, `${basename(made.cert)}.crl.pem`);
+      const dates = ['-crl_lastupdate', asn1Time(-60), '-crl_nextupdate', asn1Time(days)];
+      const signer = ['-cert', made.cert, '-keyfile', made.key, '-md', 'sha256'];
+      await openssl('ca', ...options, '-gencrl', ...signer, ...dates, '-out', out);
+      return await readFile(out, 'utf8');
+    },
     async intermediate(name) {
-      const below = await sign(name, ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign'], {});
+      const below = await sign(
+        name,
+        ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'],
+        {},
+      );
       return authorityOf(dir, below, (await readFile(below.cert, 'utf8')) + above);
     },
   };

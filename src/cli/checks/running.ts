@@ -29,7 +29,7 @@ function runningOf(status: unknown): Running | undefined {
 }
 
 /** An address that one can connect to, for one that one can listen on. */
-function reachable(host: string | undefined): string {
+export function reachable(host: string | undefined): string {
   if (host === undefined || host === '0.0.0.0') return '127.0.0.1';
   return host === '::' ? '::1' : host;
 }

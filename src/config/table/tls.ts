@@ -50,6 +50,13 @@ export const TLS_OPTIONS = {
     parse: optional(parseFile),
     help: 'PEM bundle of the CAs that issue client certificates.',
   }),
+  'client-crl': option({
+    group: 'Clients',
+    default: '',
+    takes: 'FILE',
+    parse: optional(parseFile),
+    help: 'PEM revocation lists of these CAs, one for each; a revoked client is refused, and its connections end.',
+  }),
   'client-auth': option({
     group: 'Clients',
     default: '',

@@ -36,6 +36,8 @@ export type PendingOptions = {
   readonly connections: Connections;
   readonly events: PendingEvents;
   readonly deadlineMs: number;
+  /** A client that has sent nothing until then is not waited for at a drain. */
+  readonly silentUntilMs: number;
   /** TCP peers that must send a PROXY header. */
   readonly balancers: AddressList;
   /** Whether the certificate depends on the server name. */
@@ -48,7 +50,6 @@ const NOTHING = Buffer.alloc(0);
 export class PendingConnection implements OpenConnection {
   readonly protocol = 'handshake';
   readonly idlePlace = new IdlePlace(this);
-  readonly deadlineMs: number;
   readonly socket: Socket;
   /** The TCP peer. */
   readonly peerAddress: string;
@@ -61,12 +62,12 @@ export class PendingConnection implements OpenConnection {
   #headerOwed: boolean;
   /** Bytes that do not decide anything yet. */
   #unread: Buffer = NOTHING;
+  #draining = false;
   readonly #onData = guarded(this, (bytes: Buffer) => this.#read(bytes));
   readonly #onEnd = (): void => void this.socket.destroy();
 
   constructor(socket: Socket, options: PendingOptions) {
     this.socket = socket;
-    this.deadlineMs = options.deadlineMs;
     this.peerAddress = canonicalAddress(socket.remoteAddress ?? '') ?? '';
     this.remoteAddress = this.peerAddress;
     this.#options = options;
@@ -99,8 +100,14 @@ export class PendingConnection implements OpenConnection {
 
   // ---- OpenConnection
 
+  get deadlineMs(): number {
+    const { deadlineMs, silentUntilMs } = this.#options;
+    return this.#draining && this.#silent ? Math.min(deadlineMs, silentUntilMs) : deadlineMs;
+  }
+
   expire(): void {
-    if (this.#state === 'reading' && this.#headerOwed) this.#refuse('proxy_header_timeout');
+    if (this.#draining && this.#silent) this.socket.destroy();
+    else if (this.#state === 'reading' && this.#headerOwed) this.#refuse('proxy_header_timeout');
     else this.#cut('timeout');
   }
 
@@ -113,8 +120,11 @@ export class PendingConnection implements OpenConnection {
     if (this.#state === 'handshake') this.#cut('client_ca_changed');
   }
 
+  announce(): void {}
+
+  /** The first bytes of a client that has just connected are on their way. */
   drain(): void {
-    if (this.#state === 'reading' && this.#unread.length === 0) this.socket.destroy();
+    this.#draining = true;
   }
 
   destroy(): void {
@@ -126,6 +136,10 @@ export class PendingConnection implements OpenConnection {
     this.settle();
     this.socket.destroy();
     this.#options.events.crashed(error);
+  }
+
+  get #silent(): boolean {
+    return this.#state === 'reading' && this.#unread.length === 0;
   }
 
   // ---- reading

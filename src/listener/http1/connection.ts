@@ -26,8 +26,6 @@ export class Http1Connection implements OpenConnection, SocketReader {
   readonly #reader: RequestReader;
   readonly deadline: ClientDeadline;
   #pumping = false;
-  /** Of what is unread, what is counted. */
-  #unread = 0;
   /** It ends after the exchange in flight. */
   #retired = false;
 
@@ -69,13 +67,20 @@ export class Http1Connection implements OpenConnection, SocketReader {
     }
   }
 
+  /** The answers say it, each its own. */
+  announce(): void {}
+
   drain(): void {
-    if (this.body.exchange === undefined && this.#reader.unread === 0 && !this.#reader.closed) this.#leave();
+    const { exchange } = this.body;
+    if (exchange !== undefined) exchange.carrier?.depart();
+    else if (this.deadline.awaited === 'request' && this.#options.connections.isFresh(this))
+      this.deadline.awaitRequest(true);
+    else this.#leaveIdle();
   }
 
   retire(): void {
     this.#retired = true;
-    this.drain();
+    this.#leaveIdle();
   }
 
   revoke(): void {
@@ -103,10 +108,10 @@ export class Http1Connection implements OpenConnection, SocketReader {
     this.socket.resume();
   }
 
-  /** Whether the connection can stay open after this answer: the request is complete and nobody drains us. */
+  /** Whether the connection can stay open after this answer: the request is complete and the client need not go. */
   mayPersist(exchange: Http1Exchange): boolean {
     if (!this.#reader.complete && exchange.bodyLength !== 0) return false;
-    return exchange.rejection?.side !== 'client' && !this.#ending;
+    return exchange.rejection?.side !== 'client' && !this.#retired && !this.#options.connections.announced;
   }
 
   answerEnded(exchange: Http1Exchange): void {
@@ -115,7 +120,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
     this.body.exchange = undefined;
     exchange.conclude(true, this.#options.handler);
     // A request that the app did not take whole: what still comes of it is read and dropped.
-    if (!complete || !exchange.persistent || this.#ending) return this.#leave();
+    if (!complete || !exchange.persistent || this.#retired) return this.#leave();
     this.#reader.endRequest();
     if (this.socket.blocked) this.deadline.awaitTaking();
     else this.#nextRequest();
@@ -162,7 +167,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
     this.body.exchange = undefined;
     exchange?.conclude(tunnel, this.#options.handler);
     this.#reader.close();
-    this.#countUnread();
+    this.#reader.count(this.facts.account);
     this.facts.account.close();
   }
 
@@ -177,12 +182,7 @@ export class Http1Connection implements OpenConnection, SocketReader {
       (this.body.exchange === undefined ? this.#readHead() : this.#giveBody(this.body.exchange))
     );
     this.#pumping = false;
-    if (this.#reader.unread !== this.#unread) this.#countUnread();
-  }
-
-  #countUnread(): void {
-    this.facts.account.count(this.#reader.unread - this.#unread);
-    this.#unread = this.#reader.unread;
+    this.#reader.count(this.facts.account);
   }
 
   #giveBody(exchange: Http1Exchange): boolean {
@@ -216,18 +216,14 @@ export class Http1Connection implements OpenConnection, SocketReader {
   }
 
   #nextRequest(): void {
-    this.deadline.awaitRequest();
+    // Where the answer could not say yet that it is the last one, a client that asks at once is told with the next.
+    this.deadline.awaitRequest(this.#options.connections.draining);
     this.#options.connections.idle(this);
     this.#pump();
     this.socket.resume();
   }
 
   // ---- ends
-
-  /** Nothing follows what is in flight. */
-  get #ending(): boolean {
-    return this.#retired || this.#options.connections.draining;
-  }
 
   #refuseHead(): void {
     this.#reader.drop();
@@ -241,6 +237,10 @@ export class Http1Connection implements OpenConnection, SocketReader {
     if (exchange === undefined) return this.destroy();
     exchange.letCarrierGo();
     this.#options.handler.fail(exchange, REJECTIONS[reason]);
+  }
+
+  #leaveIdle(): void {
+    if (this.body.exchange === undefined && this.#reader.unread === 0 && !this.#reader.closed) this.#leave();
   }
 
   #leave(): void {

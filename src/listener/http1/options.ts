@@ -7,7 +7,7 @@ import type { Limits } from '../limits.ts';
 export type Http1Options = {
   readonly handler: Handler;
   readonly limits: Limits;
-  readonly connections: Pick<Connections, 'add' | 'delete' | 'draining' | 'idle' | 'busy'>;
+  readonly connections: Pick<Connections, 'add' | 'delete' | 'announced' | 'draining' | 'isFresh' | 'idle' | 'busy'>;
   readonly clock: Clock;
 };
 

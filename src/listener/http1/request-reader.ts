@@ -6,6 +6,7 @@ import { BodyReader } from '../../http/body.ts';
 import type { ChunkSink } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { UnreadBytes } from '../../http/unread.ts';
+import type { Account } from '../../net/budget.ts';
 import { type HeadLimits, type RequestHead, readRequestHead } from './request-head.ts';
 
 /** What the next bytes are: a head; a body that nobody wants yet; a body; the next request's; nobody's any more. */
@@ -17,6 +18,7 @@ export class RequestReader {
   readonly #unread = new UnreadBytes();
   readonly #body: BodyReader;
   #next: Next = Next.head;
+  #counted = 0;
 
   constructor(limits: HeadLimits) {
     this.#limits = limits;
@@ -26,6 +28,14 @@ export class RequestReader {
   /** Bytes that came and were not used. */
   get unread(): number {
     return this.#unread.length;
+  }
+
+  /** Counts what is unread to its sender. */
+  count(account: Account): void {
+    const { unread } = this;
+    if (unread === this.#counted) return;
+    account.count(unread - this.#counted);
+    this.#counted = unread;
   }
 
   /** A body was begun, and its end has not come. */

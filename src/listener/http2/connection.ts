@@ -4,8 +4,8 @@
 
 import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/certificate.ts';
-import { REJECTIONS, type Rejection } from '../../errors.ts';
-import { type ClientConnection, crashExchange, type Exchange, type TlsFacts } from '../../exchange.ts';
+import { REJECTIONS } from '../../errors.ts';
+import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
 import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
@@ -23,9 +23,8 @@ import { type Http2Options, reasonOf } from './options.ts';
 import { shedLargest } from './overload.ts';
 import { Probe } from './probe.ts';
 import { isRefused, NO_REQUEST, RequestFields } from './request.ts';
-import { MAX_STREAMS, sessionOptions } from './session-options.ts';
-
-const NEVER = Number.POSITIVE_INFINITY;
+import { firstRequestMs, MAX_STREAMS, sessionOptions } from './session-options.ts';
+import { earliest, NEVER } from './stream-deadline.ts';
 
 export class Http2Connection implements ClientConnection, OpenConnection, SessionOwner {
   readonly protocol = 'h2';
@@ -64,7 +63,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.#floods = new Floods(clock);
     this.#head = new HeadDeadline(clock, limits.headerTimeoutMs);
     this.#takenMs = clock();
-    this.#idleMs = clock() + Math.min(limits.headerTimeoutMs, limits.idleTimeoutMs);
+    this.#idleMs = clock() + firstRequestMs(limits, options.connections.draining);
     this.#settingsMs = clock() + SETTINGS_TIMEOUT_MS;
     this.#session = new H2Session(socket, this, sessionOptions(limits, facts.account));
     this.#departure = new Departure(socket, this.#session, {
@@ -81,7 +80,6 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     socket.on('end', () => socket.destroy()).on('error', ignoreError);
     socket.on('close', () => this.#closed());
     socket.resume();
-    if (options.connections.draining) this.drain();
   }
 
   // ---- OpenConnection
@@ -89,11 +87,9 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   get deadlineMs(): number {
     const { deadlineMs, closing, begun } = this.#departure;
     if (closing) return deadlineMs;
-    let least = Math.min(this.#head.deadlineMs, this.#settingsMs, deadlineMs);
+    const least = Math.min(this.#head.deadlineMs, this.#settingsMs, deadlineMs);
     if (this.#exchanges.size === 0) return begun ? least : Math.min(least, this.#idleMs);
-    least = Math.min(least, this.#probe.deadlineMs);
-    for (const exchange of this.#exchanges) if (exchange.deadlineMs < least) least = exchange.deadlineMs;
-    return least;
+    return earliest(this.#exchanges, Math.min(least, this.#probe.deadlineMs));
   }
 
   expire(): void {
@@ -102,18 +98,24 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     if (this.#departure.closing) return;
     if (this.#settingsMs <= nowMs) return this.#session.fail(Code.settingsTimeout, 'SETTINGS were not acknowledged');
     if (this.#head.passed) return this.#session.fail(Code.enhanceYourCalm, 'a frame or a head was not whole in time');
-    if (this.#exchanges.size === 0) return void (this.#idleMs <= nowMs && this.drain());
+    if (this.#exchanges.size === 0) return void (this.#idleMs <= nowMs && this.retire());
     for (const exchange of this.#exchanges) if (exchange.deadlineMs <= nowMs) exchange.expire(nowMs);
     if (this.#probe.deadlineMs <= nowMs && !this.#probe.expire(nowMs)) this.destroy();
   }
 
-  /** What is in flight finishes, and then the connection closes. */
-  drain(): void {
-    this.#departure.begin();
+  /** A client that has asked nothing yet hears of it with its first request: else it would have connected for nothing. */
+  announce(): void {
+    if (this.#session.lastId > 0) this.#departure.begin();
   }
 
+  drain(): void {
+    this.#departure.begin();
+    for (const exchange of this.#exchanges) exchange.carrier?.depart();
+  }
+
+  /** What is in flight finishes, and then the connection closes. */
   retire(): void {
-    this.drain();
+    this.#departure.begin();
   }
 
   revoke(): void {
@@ -143,10 +145,6 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
   /** Until when the socket has to take something more; 0 where the client's window holds all up. */
   socketDeadline(): number {
     return this.#session.out.hasWindow ? this.#takenMs + this.options.limits.clientTimeoutMs : 0;
-  }
-
-  fail(exchange: Exchange, rejection: Rejection): void {
-    this.options.handler.fail(exchange, rejection);
   }
 
   countReset(): void {
@@ -182,6 +180,7 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
       this.#probe.start(nowMs);
       this.options.connections.busy(this);
     }
+    if (this.options.connections.announced) this.#departure.begin();
     this.#exchanges.add(exchange);
     if (refused === undefined && !this.account.exceeded) return handler.handle(exchange);
     exchange.broken = refused?.broken === true;

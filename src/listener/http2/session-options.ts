@@ -28,3 +28,8 @@ export function sessionOptions({ maxHeaderBytes, maxFields }: Limits, account: A
     maxBlockBytes: Math.max(BLOCK_BYTES, 4 * maxHeaderBytes),
   };
 }
+
+/** How long a client that has connected may wait before it asks for something: not long where it is to go again. */
+export function firstRequestMs({ headerTimeoutMs, idleTimeoutMs, lingerMs }: Limits, draining: boolean): number {
+  return Math.min(draining ? lingerMs : headerTimeoutMs, idleTimeoutMs);
+}

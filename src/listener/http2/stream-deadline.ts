@@ -3,7 +3,7 @@
 
 import { BodyRate, type BodyRateLimits } from '../body-rate.ts';
 
-const NEVER = Number.POSITIVE_INFINITY;
+export const NEVER = Number.POSITIVE_INFINITY;
 
 export class StreamDeadline {
   readonly #clientTimeoutMs: number;
@@ -56,4 +56,11 @@ export class StreamDeadline {
   lags(nowMs: number): boolean {
     return this.#rate.lags(nowMs);
   }
+}
+
+/** The earliest of all these deadlines. */
+export function earliest(timed: Iterable<{ readonly deadlineMs: number }>, otherMs: number): number {
+  let least = otherMs;
+  for (const { deadlineMs } of timed) if (deadlineMs < least) least = deadlineMs;
+  return least;
 }

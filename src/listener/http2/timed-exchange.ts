@@ -81,6 +81,6 @@ export abstract class TimedExchange extends ExchangeState {
     if (reason === 'bad_body') this.broken = true;
     this.letCarrierGo();
     if (this.ended) this.cut();
-    else this.connection.fail(this, REJECTIONS[reason]);
+    else this.connection.options.handler.fail(this, REJECTIONS[reason]);
   }
 }

@@ -29,9 +29,17 @@ const up = { name: 'localhost:80', health: { accepts: async () => true } };
 
 async function openAdmin(t: TestContext, options: Partial<AdminOptions> = {}): Promise<number> {
   const clock = () => performance.now();
-  const probes = createProbes([], clock);
-  const apps = [up];
-  const admin = createAdmin({ state: () => 'ready', apps, metrics, about, probes, clock, limits: patient, ...options });
+  const admin = createAdmin({
+    state: () => 'ready',
+    apps: [up],
+    metrics,
+    about,
+    probes: createProbes([], clock),
+    clock,
+    drain: () => undefined,
+    limits: patient,
+    ...options,
+  });
   t.after(() => admin.close());
   return (await admin.open({ host: '127.0.0.1', port: 0 })).port;
 }

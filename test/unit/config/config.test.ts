@@ -42,6 +42,7 @@ describe('without flags, environment and file', () => {
       waitForCert: false,
       tlsMinVersion: '1.2',
       clientCa: undefined,
+      clientCrl: undefined,
       clientAuth: undefined,
       allowCn: [],
       allowOu: [],

@@ -31,6 +31,10 @@ class FakeConnection implements OpenConnection {
     this.deadlineMs = Number.POSITIVE_INFINITY;
   }
 
+  announce(): void {
+    this.calls.push('announce');
+  }
+
   drain(): void {
     this.calls.push('drain');
     this.#leave?.(this);
@@ -236,6 +240,14 @@ describe('a deadline', () => {
 });
 
 describe('a drain', () => {
+  test('that is announced tells each connection once, and closes none', () => {
+    const connection = new FakeConnection();
+    connections.add(connection);
+    connections.announce();
+    connections.announce();
+    assert.deepEqual([connection.calls, connections.announced, connections.draining], [['announce'], true, false]);
+  });
+
   test('without connections ends at once', async () => {
     assert.equal(connections.draining, false);
     await connections.drain();

@@ -58,6 +58,7 @@ beforeEach(async () => {
     socket.on('error', () => {});
     begun.push(
       new PendingConnection(socket, {
+        silentUntilMs: 2000,
         connections,
         events: handshakes,
         deadlineMs: nowMs + DEADLINE_MS,

@@ -12,6 +12,7 @@ import { Deadlines } from '../../../../src/net/deadlines.ts';
 import { FakeSocket } from './fake-socket.ts';
 
 const DEADLINE_MS = 10_000;
+const SILENT_MS = 2000;
 const BALANCER = '198.51.100.1';
 const HELLO = Buffer.from('16030100c8010000c40303', 'hex');
 
@@ -47,6 +48,7 @@ function begin(address?: string, changes: Partial<PendingOptions> = {}) {
     connections,
     events,
     deadlineMs: nowMs + DEADLINE_MS,
+    silentUntilMs: nowMs + SILENT_MS,
     balancers: new AddressList([readRange(BALANCER) as Range]),
     needsServerName: () => false,
     ...changes,
@@ -212,14 +214,27 @@ describe('what the registry tells it', () => {
     assert.deepEqual(reports.slice(1), ['cut client_ca_changed']);
   });
 
-  test('a drain closes what has said nothing, and lets the rest finish', async () => {
+  test('a drain closes what goes on to say nothing, and lets the rest finish', async () => {
     const [silent, begun, handshake] = [begin(), begin(undefined, { needsServerName: () => true }), begin()];
     begun.socket.receive(HELLO);
     handshake.socket.receive(HELLO);
     void connections.drain();
+    pass(SILENT_MS - 1);
+    assert.equal(silent.socket.destroyed, false);
+    pass(1);
     await silent.socket.gone;
     assert.deepEqual([begun.socket.destroyed, handshake.socket.destroyed], [false, false]);
     assert.deepEqual(reports, ['ready tls "" from 192.0.2.7', 'left']);
+  });
+
+  test('a client whose first bytes were on their way at a drain has all of its time', () => {
+    const { socket } = begin();
+    void connections.drain();
+    socket.receive(HELLO);
+    pass(SILENT_MS);
+    assert.equal(socket.destroyed, false);
+    pass(DEADLINE_MS);
+    assert.deepEqual(reports.slice(1), ['cut timeout']);
   });
 
   test('an age is nothing to it', () => {

@@ -39,7 +39,9 @@ function begin({ forward = (exchange, carrier) => exchange.carry(carrier), clien
   const handled = handlerOf((exchange) => forward(exchange, carrier));
   const open = new Set<unknown>();
   const connections = {
+    announced: false,
     draining: false,
+    isFresh: () => false,
     add: (connection: unknown) => void open.add(connection),
     delete: (connection: unknown) => void open.delete(connection),
     idle() {},

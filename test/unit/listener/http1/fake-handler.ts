@@ -26,6 +26,10 @@ export class FakeCarrier implements Carrier {
     this.calls.push('drained');
   }
 
+  depart(): void {
+    this.calls.push('depart');
+  }
+
   gone(): void {
     this.calls.push('gone');
   }
