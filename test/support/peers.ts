@@ -28,6 +28,7 @@ const programs: Record<string, { version?: readonly string[]; package?: string; 
     remedy: 'go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible, and put it into PATH',
   },
   haproxy: { version: ['-v'] },
+  helm: { version: ['version', '--short'], remedy: KUBECTL_REMEDY },
   ip: { version: ['-V'], package: 'iproute2' },
   'ip6tables-legacy': { version: ['--version'], package: 'iptables' },
   'ip6tables-nft': { version: ['--version'], package: 'iptables' },

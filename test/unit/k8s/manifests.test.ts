@@ -52,7 +52,7 @@ type Service = {
 const root = new URL('../../../', import.meta.url);
 const folder = new URL('k8s/', root);
 const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as { version: string };
-const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+const files = ['app.yaml', 'redirect.yaml', 'two-containers.yaml'];
 
 /** The sidecar's options that a manifest may set by environment. */
 const options = new Set(['TLS_SIDECAR_DRAIN_DELAY', 'TLS_SIDECAR_DRAIN_TIMEOUT', 'TLS_SIDECAR_UPSTREAM']);
@@ -77,8 +77,9 @@ function named(containers: Container[] | undefined, name: string): Container {
 
 const all = (pod: Pod): Container[] => [...(pod.spec.initContainers ?? []), ...pod.spec.containers];
 
-test('there are the three examples', () => {
-  assert.deepEqual(files.sort(), ['app.yaml', 'redirect.yaml', 'two-containers.yaml']);
+test('there are the three examples, and what goes with a Deployment', () => {
+  const all = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+  assert.deepEqual(all.sort(), [...files, 'cert-manager.yaml', 'deployment.yaml', 'network-policy.yaml'].sort());
 });
 
 for (const file of files) {
