@@ -2,7 +2,7 @@
 // rest, the packages that are loaded only when they are used, source maps, and the licences of everything inside. Nothing is
 // minified, so that the stack of an internal error can be read as it stands.
 
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Metafile } from 'esbuild';
@@ -25,8 +25,13 @@ const common = {
   // They stand in LICENSES.txt, whole.
   legalComments: 'none',
   metafile: true,
+  define: { BUILT_VERSION: JSON.stringify(versionOf(join(root, 'package.json'))) },
   logLevel: 'warning',
 } as const satisfies BuildOptions;
+
+function versionOf(packageFile: string): string {
+  return (JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }).version;
+}
 
 async function main(): Promise<void> {
   rmSync(target, { recursive: true, force: true });

@@ -118,6 +118,9 @@ async function readInput(files: readonly string[]): Promise<{ text: string; name
       problems.push(`cannot read ${nameOfInput(file)} (${why})`);
     }
   }
+  // As after a command before the pipe that has failed.
+  if (problems.length === 0 && texts.every((text) => text.trim() === ''))
+    problems.push(`${names.map(nameOfInput).join(', ')}: there is nothing to read`);
   if (problems.length > 0) throw new ConfigError(problems);
   // Each for itself first, so that a problem names the file and its line.
   if (texts.length > 1) for (const [at, text] of texts.entries()) parseStream(text, nameOfInput(names[at] ?? STDIN));

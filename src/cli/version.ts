@@ -1,18 +1,11 @@
-// Which version this is, as package.json says: beside the program in the image, above it in the package and in the sources.
+// Which version this is: the build writes it into the program; the sources ask package.json.
 
 import { readFileSync } from 'node:fs';
 
+declare const BUILT_VERSION: string | undefined;
+
 export function readVersion(): string {
-  for (const place of ['./package.json', '../package.json', '../../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(place, import.meta.url), 'utf8')) as {
-        name?: string;
-        version?: string;
-      };
-      if (name === 'tls-sidecar' && version !== undefined) return version;
-    } catch {
-      // It is in another place.
-    }
-  }
-  return 'unknown';
+  if (typeof BUILT_VERSION === 'string') return BUILT_VERSION;
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }

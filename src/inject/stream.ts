@@ -1,7 +1,7 @@
 // A text as Kubernetes reads it: several YAML documents (1.1) or JSON, of which each holds an object or a `kind: List` of
 // them. What is not YAML is a problem with its line; nothing is ever changed here.
 
-import { type Document, parseAllDocuments } from 'yaml';
+import { type Document, isCollection, parseAllDocuments, visit } from 'yaml';
 import { ConfigError } from '../errors.ts';
 import { isObject, type JsonObject, listAt, type Path } from './edits/objects.ts';
 import type { Source } from './text/nodes.ts';
@@ -24,6 +24,11 @@ export function parseStream(text: string, name: string): StreamDocument[] {
       problems.push(`${name} is not valid YAML: ${firstLine(invalid.message)}`);
       return [];
     }
+    const odd = collectionAsKey(document);
+    if (odd !== undefined) {
+      problems.push(`${name} line ${lineAt(text, odd)}: a template that is not rendered; run helm template first`);
+      return [];
+    }
     try {
       // Aliases are resolved only here: an undefined one, or too many of them, throws.
       return [{ text, document, value: document.toJS() as unknown }];
@@ -36,8 +41,25 @@ export function parseStream(text: string, name: string): StreamDocument[] {
   return read;
 }
 
+/** Where a mapping or a list stands as a key, as in `name: {{ .Release.Name }}`: no object of Kubernetes has such keys. */
+function collectionAsKey(document: Document): number | undefined {
+  let found: number | undefined;
+  visit(document, {
+    Pair(_, { key }) {
+      if (!isCollection(key)) return undefined;
+      found = key.range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length;
+}
+
 function documentsIn(text: string): Document[] {
-  const options = { version: '1.1', keepSourceTokens: true } as const;
+  const options = { version: '1.1', keepSourceTokens: true, logLevel: 'error' } as const;
   const parse = (part: string): Document[] => {
     const parsed = parseAllDocuments(part, options);
     return Array.isArray(parsed) ? (parsed as Document[]) : [];

@@ -181,6 +181,13 @@ describe('a mistake', () => {
       `${text}${broken}`,
       /^tls-sidecar: stdin is not valid YAML: .* at line \d+, column \d+\n$/,
     ],
+    ['nothing', ['inject', ...secret], '', /^tls-sidecar: stdin: there is nothing to read\n$/],
+    [
+      'a template of Helm',
+      ['inject', ...secret],
+      'kind: Pod\nmetadata:\n  name: {{ .Release.Name }}\n',
+      /^tls-sidecar: stdin line 3: a template that is not rendered; run helm template first\n$/,
+    ],
     ['YAML that is none, for uninject', ['uninject'], broken, /^tls-sidecar: stdin is not valid YAML: .*\n$/],
     [
       'an annotation that inject did not write',

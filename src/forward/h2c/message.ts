@@ -68,8 +68,8 @@ export function answerHead({ method, protocol }: Exchange, raw: RawAnswer, ended
   if (isRejection(head) || !ended) return head;
   if (head.bodyLength > 0) return REJECTIONS.upstream_malformed;
   // HTTP/1.1 says so with a length; HTTP/2 with the flag that came along.
-  if (head.chunked && protocol !== 'h2') head.headers.push('Content-Length', '0');
-  return { ...head, bodyLength: 0, chunked: false };
+  const length = head.chunked && protocol !== 'h2' ? ['Content-Length', '0'] : [];
+  return { ...head, headers: [...head.headers, ...length], bodyLength: 0, chunked: false };
 }
 
 /** What is wrong with an answer that the app has marked as complete. */
