@@ -3,7 +3,7 @@
 // once. A file that is wrong changes nothing.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { type AddressInfo, connect as connectTcp, createServer } from 'node:net';
@@ -27,6 +27,12 @@ const get = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
 const [one, two] = [await createAuthority({ commonName: 'one' }), await createAuthority({ commonName: 'two' })];
 const [web, other] = await Promise.all([one.issue({ usage: 'client' }), two.issue({ usage: 'client' })]);
 
+/** In one step: a file that is read half written is another one, which is told, too. */
+async function replace(path: string, content: string): Promise<void> {
+  await writeFile(`${path}.new`, content);
+  await rename(`${path}.new`, path);
+}
+
 async function begin(t: TestContext, args: string[] = [], upstream?: number) {
   const stage = await setStage(t);
   const app = await startHeldApp(t);
@@ -35,7 +41,7 @@ async function begin(t: TestContext, args: string[] = [], upstream?: number) {
   const sidecar = await stage.start({ upstream: upstream ?? app.port, args: ['--client-ca', caFile, ...args] });
   const open = ({ chain: cert, key }: Issued) => connect({ port: sidecar.port, cert, key });
   const change = async (pem: string): Promise<void> => {
-    await writeFile(caFile, pem);
+    await replace(caFile, pem);
     await sidecar.waitForLog('client CA reloaded');
   };
   return { app, sidecar, caFile, open, change };
@@ -271,7 +277,7 @@ for (const [what, content, reason] of wrong) {
   test(`a file that is ${what} changes nothing, and is told once; a good one after it is taken`, async (t) => {
     const { app, sidecar, caFile, open, change } = await begin(t);
     const kept = await open(web);
-    await writeFile(caFile, content);
+    await replace(caFile, content);
     sidecar.kill('SIGHUP');
     const line = await sidecar.waitForLog('client CA not reloaded; the old one stays');
     assert.deepEqual([line.reason, line.clientCa], [reason, caFile]);
