@@ -68,9 +68,20 @@ export class ConnectionWindow {
     return this.#low ? this.#open() : 0;
   }
 
-  /** What waits has no room, and has used up what is left for everything else. Asked before replace(). */
+  /** What waits leaves no room for anything else. */
   get choked(): boolean {
-    return this.#account.full && this.#left * LOW_PART <= Math.min(this.#size, FIRST_WINDOW);
+    return this.#low && this.#account.full;
+  }
+
+  /**
+   * Nothing of what waits can be let go: returns by how much the window is to be opened for what moves. Streams that wait have
+   * used up their own windows, so that only those use it.
+   */
+  leaveRoom(): number {
+    const opened = FIRST_WINDOW - this.#left;
+    if (opened * LEAST_PART < FIRST_WINDOW) return 0;
+    this.#left += opened;
+    return opened;
   }
 
   get #low(): boolean {
@@ -78,11 +89,9 @@ export class ConnectionWindow {
   }
 
   #open(): number {
-    const { full } = this.#account;
-    // Streams that wait have used up their own windows: what is left to the connection, only those use that move.
-    const wanted = full ? Math.max(this.#size - this.#held, FIRST_WINDOW) : this.#size;
+    const wanted = this.#account.full ? this.#size - this.#held : this.#size;
     const opened = wanted - this.#left;
-    if (opened * LEAST_PART < (full ? FIRST_WINDOW : this.#size)) return 0;
+    if (opened * LEAST_PART < this.#size) return 0;
     this.#left += opened;
     return opened;
   }

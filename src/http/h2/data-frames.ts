@@ -70,8 +70,7 @@ export class DataFrames {
     const stream = this.#stream;
     this.#stream = undefined;
     if (stream !== undefined && this.#ends && !stream.closed) stream.end();
-    const { choked } = this.window;
     this.#open(this.window.replace());
-    if (choked) this.#session.choked();
+    if (this.window.choked && !this.#session.choked()) this.#open(this.window.leaveRoom());
   }
 }

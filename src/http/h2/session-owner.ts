@@ -41,8 +41,8 @@ export interface SessionOwner extends WriterOwner {
   pong?(mark: number): void;
   /** The peer will go. */
   goaway(lastId: number, code: number): void;
-  /** What waits for its takers has used up all that its client may have: some of it has to go. */
-  choked?(): void;
+  /** What waits for its takers has used up all that its client may have: some of it has to go. False: nothing can. */
+  choked?(): boolean;
   /** False: it was too much. */
   spend(cost: Cost): boolean;
   /** The connection is over for what the peer did; it has been told. */

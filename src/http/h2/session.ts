@@ -126,8 +126,8 @@ export class H2Session implements FrameSink {
 
   // ---- for its streams
 
-  choked(): void {
-    this.#owner.choked?.();
+  choked(): boolean {
+    return this.#owner.choked?.() === true;
   }
 
   gather(stream: H2Stream): void {

@@ -205,8 +205,8 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.#departure.clientLeaves();
   }
 
-  choked(): void {
-    shedLargest(this.#exchanges);
+  choked(): boolean {
+    return shedLargest(this.#exchanges);
   }
 
   spend(cost: Cost): boolean {

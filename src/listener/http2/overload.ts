@@ -3,7 +3,8 @@
 
 import type { Http2Exchange } from './exchange.ts';
 
-export function shedLargest(exchanges: Iterable<Http2Exchange>): void {
+/** False: none of them waits. */
+export function shedLargest(exchanges: Iterable<Http2Exchange>): boolean {
   let largest: Http2Exchange | undefined;
   let most = 0;
   for (const exchange of exchanges) {
@@ -13,4 +14,5 @@ export function shedLargest(exchanges: Iterable<Http2Exchange>): void {
     largest = exchange;
   }
   largest?.exceeded();
+  return largest !== undefined;
 }
