@@ -11,7 +11,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Clock } from '../exchange.ts';
 import type { State } from '../lifecycle/lifecycle.ts';
-import { canonicalAddress } from '../net/addresses.ts';
+import { isLoopback } from '../net/addresses.ts';
 import { type Bound, type ListenAddress, openPort } from '../net/ports.ts';
 import { AdminConnections, type ConnectionLimits } from './connections.ts';
 import type { NamedApp } from './health.ts';
@@ -32,8 +32,7 @@ export type AdminOptions = {
 };
 
 type Answer = { readonly status: number; readonly body: string | Buffer; readonly contentType?: string };
-/** `fromHere`: whoever asks is on this host, or in this Pod. */
-type Route = (response: ServerResponse, fromHere: boolean) => Answer | Promise<Answer>;
+type Route = (response: ServerResponse) => Answer | Promise<Answer>;
 type Routes = { find(url: string): Route | undefined; readonly paths: readonly string[] };
 
 export interface Admin {
@@ -51,7 +50,6 @@ const MAX_BODY_BYTES = 65_536;
 /** Statuses of the app that have no body (RFC 9110 section 15.3). */
 const WITHOUT_BODY = [204, 205];
 const DRAIN = '/drain';
-const LOOPBACK = /^(?:127\.|::1$)/;
 
 export function createAdmin(options: AdminOptions): Admin {
   const { state, apps, metrics, about, probes, clock, limits = LIMITS } = options;
@@ -64,7 +62,7 @@ export function createAdmin(options: AdminOptions): Admin {
     ['/readyz', async () => readiness(state(), await lookAt(apps))],
     ['/metrics', async () => ({ status: 200, body: await metricsText(), contentType: metrics.contentType })],
     ['/status', async () => ({ status: 200, body: json(await status()), contentType: 'application/json' })],
-    [DRAIN, async (_, fromHere) => drained(fromHere, options.drain)],
+    [DRAIN, (response) => drained(response.req, options.drain)],
   ]);
   const connections = new AdminConnections(limits, clock);
   const server = createAdminServer(withProbes(routes, probes), connections);
@@ -131,12 +129,10 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
   const route = routes.find(request.url ?? '');
   const allowed = request.url?.startsWith(DRAIN) === true ? ['POST'] : ['GET', 'HEAD'];
   let found: Answer = { status: 404, body: `not found; there is ${routes.paths.join(' ')}\n` };
-  if (route !== undefined) {
-    const fromHere = LOOPBACK.test(canonicalAddress(request.socket.remoteAddress ?? '') ?? '');
+  if (route !== undefined)
     found = allowed.includes(request.method ?? '')
-      ? await attempt(route, response, fromHere)
+      ? await attempt(route, response)
       : { status: 405, body: `only ${allowed[0]}\n` };
-  }
   if (WITHOUT_BODY.includes(found.status)) return void response.writeHead(found.status, { connection: 'close' }).end();
   const headers = {
     'content-type': found.contentType ?? 'text/plain; charset=utf-8',
@@ -148,17 +144,17 @@ async function answer(routes: Routes, request: IncomingMessage, response: Server
   response.end(found.body);
 }
 
-async function attempt(route: Route, response: ServerResponse, fromHere: boolean): Promise<Answer> {
+async function attempt(route: Route, response: ServerResponse): Promise<Answer> {
   try {
-    return await route(response, fromHere);
+    return await route(response);
   } catch (error) {
     return { status: 500, body: `${error instanceof Error ? error.message : String(error)}\n` };
   }
 }
 
 /** The port is open to the cluster, where a drain would be anybody's. */
-async function drained(fromHere: boolean, drain: AdminOptions['drain']): Promise<Answer> {
-  if (!fromHere) return { status: 403, body: 'only from this host\n' };
+async function drained({ socket }: IncomingMessage, drain: AdminOptions['drain']): Promise<Answer> {
+  if (!isLoopback(socket.remoteAddress ?? '')) return { status: 403, body: 'only from this host\n' };
   const draining = drain();
   if (draining === undefined) return { status: 200, body: 'nothing is served yet\n' };
   await draining;

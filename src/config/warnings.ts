@@ -1,6 +1,6 @@
 // What was given and can be meant, but probably is not: told, and no error. Pure.
 
-import { canonicalAddress } from '../net/addresses.ts';
+import { canonicalAddress, isLoopback } from '../net/addresses.ts';
 import type { Config, Environment } from './config.ts';
 import { nearestOption } from './file.ts';
 import { OPTION_NAMES, VARIABLE_PREFIX, variableOf } from './options.ts';
@@ -34,7 +34,7 @@ function isOfService(name: string, value: string): boolean {
 
 function upstreamOutside({ upstream }: Config): string[] {
   return upstream.flatMap((app) =>
-    app.kind === 'unix' || isLoopback(app.host)
+    app.kind === 'unix' || staysInPod(app.host)
       ? []
       : [
           `--upstream ${app.host} is no loopback address: unless it is the Pod's own, requests leave the Pod in plain text`,
@@ -42,9 +42,9 @@ function upstreamOutside({ upstream }: Config): string[] {
   );
 }
 
-function isLoopback(host: string): boolean {
+function staysInPod(host: string): boolean {
   const address = canonicalAddress(host);
   if (address === undefined) return host === 'localhost' || host.endsWith('.localhost');
   // To connect to the unspecified address is to connect to the machine itself.
-  return address.startsWith('127.') || ['::1', '0.0.0.0', '::'].includes(address);
+  return isLoopback(address) || ['0.0.0.0', '::'].includes(address);
 }

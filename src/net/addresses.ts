@@ -21,6 +21,12 @@ export function canonicalAddress(text: string): string | undefined {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address;
 }
 
+/** Whether the text is an address of this host, or this Pod, alone. */
+export function isLoopback(text: string): boolean {
+  const address = canonicalAddress(text);
+  return address === '::1' || address?.startsWith('127.') === true;
+}
+
 /** IPv4: the address itself. IPv6: its first 64 bits, which is what one subscriber or machine has at least (RFC 6177). */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;

@@ -136,11 +136,10 @@ for (const { what, connections, bytes, piece, most } of uploads) {
     assert.ok(held > 0 && held < 34 * MIB);
     assert.ok(peak - base < (most === 'one' ? CONNECTION_GROWTH : mostGrowth(sidecar)), `grew by ${peak - base} bytes`);
     release();
-    const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
-    assert.deepEqual(new Set(answers), new Set([200]));
+    await assertOthersAreServed(sidecar);
     for (const { client } of hoarders) client.destroy();
     holder.destroy();
-    await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+    await assertNothingIsHeld(sidecar);
   });
 }
 
@@ -182,20 +181,38 @@ async function peakOf(sidecar: Sidecar): Promise<number> {
   return peak;
 }
 
+async function assertOthersAreServed(sidecar: Sidecar): Promise<void> {
+  const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
+  assert.deepEqual(new Set(answers), new Set([200]));
+}
+
+async function assertNothingIsHeld(sidecar: Sidecar): Promise<void> {
+  await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+}
+
+/** Of answers that these clients do not read; `base` is the memory before they asked. */
+async function assertUnreadIsBounded(
+  t: TestContext,
+  sidecar: Sidecar,
+  base: number,
+  clients: readonly { destroy(): void }[],
+): Promise<void> {
+  const peak = await peakOf(sidecar);
+  tell(t, 'grew by', peak - base);
+  await buffered(t, sidecar);
+  assert.ok(peak - base < mostGrowth(sidecar), `grew by ${peak - base} bytes`);
+  await assertOthersAreServed(sidecar);
+  for (const client of clients) client.destroy();
+  await assertNothingIsHeld(sidecar);
+}
+
 test('answers over HTTP/2 that nobody reads, of an app with HTTP/1.1', async (t) => {
   const stage = await setStage(t);
   const app = await startApp(t, ({ url }, response) => response.end(url === '/large' ? ANSWER : 'now'));
   const sidecar = await stage.start({ upstream: app.port });
   const base = await warm(sidecar);
   const clients = await openUnread(t, sidecar, 10);
-  const peak = await peakOf(sidecar);
-  tell(t, 'grew by', peak - base);
-  await buffered(t, sidecar);
-  assert.ok(peak - base < mostGrowth(sidecar), `grew by ${peak - base} bytes`);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
-  assert.deepEqual(new Set(answers), new Set([200]));
-  for (const client of clients) client.destroy();
-  await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+  await assertUnreadIsBounded(t, sidecar, base, clients);
 });
 
 /** More than the system's buffers take. */
@@ -219,14 +236,7 @@ test('answers over HTTP/1.1 that nobody reads', async (t) => {
     client.socket.pause();
     client.send('GET /huge HTTP/1.1\r\nHost: app.test\r\n\r\n');
   }
-  const peak = await peakOf(sidecar);
-  tell(t, 'grew by', peak - base);
-  await buffered(t, sidecar);
-  assert.ok(peak - base < mostGrowth(sidecar), `grew by ${peak - base} bytes`);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
-  assert.deepEqual(new Set(answers), new Set([200]));
-  for (const client of clients) client.destroy();
-  await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+  await assertUnreadIsBounded(t, sidecar, base, clients);
 });
 
 /** An app that speaks HTTP/2 only. */
@@ -252,14 +262,7 @@ test('answers that nobody reads, of an app with HTTP/2', async (t) => {
   const sidecar = await stage.start({ upstream });
   const base = await warm(sidecar);
   const clients = await openUnread(t, sidecar, 10);
-  const peak = await peakOf(sidecar);
-  tell(t, 'grew by', peak - base);
-  await buffered(t, sidecar);
-  assert.ok(peak - base < mostGrowth(sidecar), `grew by ${peak - base} bytes`);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
-  assert.deepEqual(new Set(answers), new Set([200]));
-  for (const client of clients) client.destroy();
-  await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+  await assertUnreadIsBounded(t, sidecar, base, clients);
 });
 
 test('calls of gRPC whose bodies are kept in case they have to be sent again', async (t) => {
@@ -282,8 +285,7 @@ test('calls of gRPC whose bodies are kept in case they have to be sent again', a
   const held = await buffered(t, sidecar);
   assert.ok(held > MIB && held < 34 * MIB);
   assert.ok(peak - base < mostGrowth(sidecar), `grew by ${peak - base} bytes`);
-  const answers = await Promise.all(Array.from({ length: 8 }, () => statusOf(sidecar)));
-  assert.deepEqual(new Set(answers), new Set([200]));
+  await assertOthersAreServed(sidecar);
   for (const { client } of hoarders) client.destroy();
-  await eventually(async () => (await readMetrics(sidecar)).sum('buffered_bytes') === 0, { what: 'nothing held' });
+  await assertNothingIsHeld(sidecar);
 });
