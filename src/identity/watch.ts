@@ -29,7 +29,7 @@ const SETTLE_MS = 100;
 const MAX_SETTLE_MS = 500;
 const FIRST_RETRY_MS = 250;
 /** Without events, a change is still seen within twice this. */
-const POLL_MS = 5000;
+export const POLL_MS = 5000;
 
 /** Watches directories, not the files: a file's own inode is replaced by every swap. */
 export function watchFiles({ paths, onHint, observer }: WatchOptions): Watch {
@@ -88,6 +88,10 @@ function watchDirectories(paths: readonly string[], onEvent: () => void, observe
       reported = '';
       if (watcher === opened) onEvent();
     });
+    // What changed before the watch stood is found by looking.
+    opened.on('ready', () => {
+      if (watcher === opened) onEvent();
+    });
     opened.on('error', (error) => {
       if (watcher !== opened) return;
       failed = true;
@@ -107,8 +111,6 @@ function watchDirectories(paths: readonly string[], onEvent: () => void, observe
       void watcher?.close();
       arm(directories);
       observer.rearmed(why);
-      // What changed before the new watch began is found by looking.
-      if (why === 'moved') onEvent();
     },
     close: async () => watcher?.close(),
   };

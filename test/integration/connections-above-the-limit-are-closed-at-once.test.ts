@@ -12,9 +12,10 @@ import type { Sidecar } from '../support/sidecar.ts';
 import { setStage } from '../support/stage.ts';
 
 /** Answers that the app holds back: to `/hold`. */
-const held: (() => void)[] = [];
+let held: (() => void)[] = [];
 
 async function begin(t: TestContext, args: string[]): Promise<Sidecar> {
+  held = [];
   const stage = await setStage(t);
   const app = await startApp(t, ({ url }, response) => {
     if (url === '/hold') held.push(() => response.end('ok'));
@@ -79,8 +80,11 @@ for (const alpn of ['http/1.1', 'h2']) {
     const idle: RawClient[] = [];
     const open = async (): Promise<number> => idle.push(await connect({ port: sidecar.port, alpn: [alpn] }));
     for (let i = 0; i < 18; i++) await open();
-    if (alpn === 'h2') for (const client of idle) client.send(Buffer.concat([PREFACE, settings([]), SETTINGS_ACK]));
-    else for (const client of idle) client.send(get('/'));
+    // One after the other: whose answer came last is the one that is idle for the shortest time.
+    for (const client of idle) {
+      client.send(alpn === 'h2' ? Buffer.concat([PREFACE, settings([]), SETTINGS_ACK]) : get('/'));
+      if (alpn === 'http/1.1') assert.equal((await client.readResponse()).status, 200);
+    }
     // Each newcomer takes the place of one of them.
     for (let i = 0; i < 10; i++) await serves(sidecar);
     const busy: RawClient[] = [];
@@ -91,7 +95,7 @@ for (const alpn of ['http/1.1', 'h2']) {
     }
     await eventually(() => held.length === 10, { what: 'requests in flight' });
     await eventually(() => idle.filter(({ ended }) => ended).length >= 10, { what: 'room' });
-    assert.equal(idle.at(-1)?.ended, false, 'the last that came');
+    assert.equal(idle.at(-1)?.ended, false, 'the last that asked');
     for (const answer of held.splice(0)) answer();
     for (const client of busy) assert.equal((await client.readResponse()).status, 200);
     for (const client of [...idle, ...busy]) client.destroy();

@@ -9,9 +9,10 @@ import type { Issued } from '../../certs/authority.ts';
 import { readMetrics } from '../support/admin.ts';
 import { startApp } from '../support/app.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { beforePollMs, eventually } from '../support/poll.ts';
+import { eventually } from '../support/poll.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { type Stage, serialServed, setStage } from '../support/stage.ts';
+import { withoutPoll } from '../support/without-poll.ts';
 
 type Files = { cert: string; key: string };
 type Scene = { stage: Stage; files: Files; next: Issued; sidecar: Sidecar };
@@ -24,12 +25,12 @@ async function begin(t: TestContext, files?: (stage: Stage) => Promise<Files>): 
   await writeFile(chosen.cert, stage.pair.chain);
   await writeFile(chosen.key, stage.pair.key);
   const app = await startApp(t, (_, response) => response.end('the app'));
-  const sidecar = await stage.start({ upstream: app.port, ...chosen });
+  const sidecar = await stage.start({ upstream: app.port, env: withoutPoll, ...chosen });
   return { stage, files: chosen, next: await stage.issue(), sidecar };
 }
 
-async function assertTaken({ sidecar, next }: Scene, deadlineMs = beforePollMs): Promise<void> {
-  await eventually(async () => (await serialServed(sidecar)) === next.serial, { what: 'the new serial', deadlineMs });
+async function assertTaken({ sidecar, next }: Scene): Promise<void> {
+  await eventually(async () => (await serialServed(sidecar)) === next.serial, { what: 'the new serial' });
   assert.equal((await readMetrics(sidecar)).sum('certificate_disk_differs'), 0);
   await endsWell(sidecar);
 }
@@ -161,12 +162,11 @@ test('a relative path is read from the working directory', async (t) => {
   const app = await startApp(t, (_, response) => response.end('the app'));
   const cert = join('certs', 'tls.crt');
   const key = join('certs', 'tls.key');
-  const sidecar = await stage.start({ upstream: app.port, cert, key, cwd: stage.dir });
+  const sidecar = await stage.start({ upstream: app.port, cert, key, cwd: stage.dir, env: withoutPoll });
   const next = await stage.issue();
   await stage.volume.write(stage.files(next));
   await eventually(async () => (await serialServed(sidecar)) === next.serial, {
     what: 'the new serial',
-    deadlineMs: beforePollMs,
   });
   await endsWell(sidecar);
 });

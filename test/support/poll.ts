@@ -5,9 +5,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** How long a test waits, unless it says otherwise, for what must come: long, because a busy machine is no failure. */
 export const patienceMs = 20_000;
 
-/** For what an event must tell of: before the slow poll that stands behind it (5 s, src/identity/watch.ts) can. */
-export const beforePollMs = 4000;
-
 export type PollOptions = {
   /** Default patienceMs. */
   deadlineMs?: number;

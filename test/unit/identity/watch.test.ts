@@ -33,28 +33,35 @@ async function begin(t: TestContext, prepare: (dir: string) => string[] = (dir) 
   return { dir, seen };
 }
 
+/** Without it, only events tell of a change. */
+function stopPoll(t: TestContext): void {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+}
+
 /** Writes until it is noticed: the watch of the system needs a moment to stand. */
-async function noticed(seen: Seen, write: (count: number) => void, what: string, deadlineMs = 3000): Promise<void> {
+async function noticed(seen: Seen, write: (count: number) => void, what: string): Promise<void> {
   const before = seen.hints;
   let count = 0;
   const written = (): boolean => {
     write(count++);
     return seen.hints > before;
   };
-  await eventually(written, { what, everyMs: 200, deadlineMs });
+  await eventually(written, { what, everyMs: 200 });
 }
 
 test('a burst of events is one hint', async (t) => {
+  stopPoll(t);
   const { dir, seen } = await begin(t);
   const write = (count: number): void => writeFileSync(join(dir, 'certs', 'tls.crt'), String(count));
   await noticed(seen, write, 'the first hint');
   const before = seen.hints;
   for (let count = 0; count < 50; count += 1) write(count);
-  await eventually(() => seen.hints > before, { what: 'the hint', deadlineMs: 2000 });
+  await eventually(() => seen.hints > before, { what: 'the hint' });
   assert.equal(seen.hints, before + 1);
 });
 
 test('events without end do not put the look off without end', async (t) => {
+  stopPoll(t);
   const { dir, seen } = await begin(t);
   await noticed(seen, () => writeFileSync(join(dir, 'certs', 'x'), ''), 'the first hint');
   const before = seen.hints;
@@ -64,10 +71,17 @@ test('events without end do not put the look off without end', async (t) => {
     writeFileSync(join(dir, 'certs', 'x'), String(count++));
     return seen.hints >= before + 2;
   };
-  await eventually(looked, { what: 'two looks in the midst of it', everyMs: 20, deadlineMs: 3000 });
+  await eventually(looked, { what: 'two looks in the midst of it' });
+});
+
+test('what changes before the watch stands is looked at', async (t) => {
+  stopPoll(t);
+  const { seen } = await begin(t);
+  await eventually(() => seen.hints > 0, { what: 'a look once it stands' });
 });
 
 test('a file behind links, and a link that is pointed elsewhere', async (t) => {
+  stopPoll(t);
   const { dir, seen } = await begin(t, (root) => {
     for (const name of ['one', 'two']) mkdirSync(join(root, name));
     symlinkSync('one', join(root, 'live'));
@@ -87,24 +101,26 @@ test('a file behind links, and a link that is pointed elsewhere', async (t) => {
 });
 
 test('a directory that is removed and made again is watched again', async (t) => {
+  stopPoll(t);
   const { dir, seen } = await begin(t);
   const path = join(dir, 'certs', 'tls.crt');
   await noticed(seen, (count) => writeFileSync(path, String(count)), 'the first hint');
   rmSync(join(dir, 'certs'), { recursive: true });
   await eventually(() => seen.rearmed.length === 1, { what: 'the watch on what is above' });
   mkdirSync(join(dir, 'certs'));
-  await eventually(() => seen.rearmed.length === 2, { what: 'the watch on the new directory', deadlineMs: 7000 });
+  await eventually(() => seen.rearmed.length === 2, { what: 'the watch on the new directory' });
   await noticed(seen, (count) => writeFileSync(path, String(count)), 'a write in the new directory');
   assert.deepEqual(seen.rearmed, ['moved', 'moved']);
 });
 
 test('what is wrong is looked at again without an event, and less often each time', async (t) => {
+  stopPoll(t);
   const { dir, seen } = await begin(t);
   seen.well = false;
   await noticed(seen, () => writeFileSync(join(dir, 'certs', 'x'), ''), 'the first hint');
   const [start, at] = [performance.now(), seen.hints];
-  await eventually(() => seen.hints >= at + 3, { what: 'three more looks', deadlineMs: 5000 });
-  // 250, 500 and 1000 ms; the poll alone would need 10 s for three.
+  await eventually(() => seen.hints >= at + 3, { what: 'three more looks' });
+  // 250, 500 and 1000 ms.
   assert.ok(performance.now() - start > 700);
 });
 
@@ -124,10 +140,10 @@ test('a watch that the system refuses is told once and set up as soon as it can 
   });
   const { dir, seen } = await begin(t);
   await eventually(() => seen.failed.length > 0, { what: 'the failure' });
-  await eventually(() => refused >= 2, { what: 'another attempt', deadlineMs: 12_000 });
+  await eventually(() => refused >= 2, { what: 'another attempt' });
   refusing = false;
   const armed = seen.rearmed.length;
-  await eventually(() => seen.rearmed.length > armed, { what: 'the watch', deadlineMs: 12_000 });
+  await eventually(() => seen.rearmed.length > armed, { what: 'the watch' });
   await noticed(seen, (count) => writeFileSync(join(dir, 'certs', 'x'), String(count)), 'a write');
   assert.deepEqual(seen.failed, ['ENOSPC']);
   assert.ok(seen.rearmed.every((why) => why === 'failed'));
