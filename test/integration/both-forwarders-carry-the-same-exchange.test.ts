@@ -300,9 +300,6 @@ function withoutKeepAlive(message: Message): Message {
 /** A message of the wire forwarder, as http-proxy would have said it. */
 function asHttpProxy(message: Message, differs: readonly Difference[]): Message {
   let { fields } = message;
-  if (differs.includes('host-first')) {
-    fields = [...fields.filter((field) => /^host:/i.test(field)), ...fields.filter((field) => !/^host:/i.test(field))];
-  }
   if (differs.includes('grouped')) {
     const groups = new Map<string, string[]>();
     for (const field of fields) {

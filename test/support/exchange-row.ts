@@ -12,7 +12,6 @@ export type ClientHas = (text: string) => Promise<unknown>;
 
 /**
  * What http-proxy cannot do otherwise, because it builds a header object and hands it to http.request.
- * - `host-first`: Node sets Host before all others.
  * - `grouped`: fields of the same name, in any case, stand together, where the first one stood and spelled like it.
  * - `node-reads-it`: Node's parser judges the answer before we do, in other words or more leniently (`httpProxy`).
  * - `cut-later`: it passes the head on at once; the wire forwarder lets it wait for the first bytes of the body, and
@@ -20,7 +19,7 @@ export type ClientHas = (text: string) => Promise<unknown>;
  * - `cuts-the-client`: Node reports surplus bytes as a failure of the whole answer, and so the client's connection ends.
  * - `notices-later`: its agent may still lend a connection that the app has closed; what it then says of a POST is another word.
  */
-export type Difference = 'host-first' | 'grouped' | 'node-reads-it' | 'cut-later' | 'cuts-the-client' | 'notices-later';
+export type Difference = 'grouped' | 'node-reads-it' | 'cut-later' | 'cuts-the-client' | 'notices-later';
 
 export type Wanted = {
   /** Of the last answer; 0 when the connection is cut before its head. */

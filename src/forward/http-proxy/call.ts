@@ -3,18 +3,16 @@
 
 import { EventEmitter } from 'node:events';
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
+import type { Socket } from 'node:net';
 import { errorCode, REJECTIONS, type Rejection } from '../../errors.ts';
 import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded, ignoreError } from '../../net/guard.ts';
 import { isRejection, readAnswer, socketRejection } from '../answer.ts';
-import type { Borrower } from '../borrower.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
-import { pairs, setFields } from './node-fields.ts';
-import type { Place } from './place.ts';
+import { appendFields, pairs } from './node-fields.ts';
 
 /** What the package sees of the request: nothing that a client wrote. */
 export class ProxyRequest extends EventEmitter {
@@ -30,70 +28,54 @@ export class ProxyRequest extends EventEmitter {
   }
 }
 
-export type CallOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines' | 'crashed'> & {
-  readonly start: (request: ProxyRequest, body: Readable) => void;
+export type CallOptions = Pick<ForwarderOptions, 'limits' | 'clock' | 'deadlines'> & {
+  /** Hands the request to the package, which makes its own and calls pipe() within the call. */
+  readonly start: (request: ProxyRequest) => void;
 };
+
+/** What the exchange takes up. */
+export interface Taken {
+  take(): void;
+  free(): void;
+}
 
 export class ProxyCall implements Transport, Timed {
   /** Of the wait for a socket, then of the connect; Infinity before and after that. */
   deadlineMs = Number.POSITIVE_INFINITY;
   connected = false;
   readonly keepsTime = false;
-  readonly borrower: Borrower<Transport>;
-  #place: Place | undefined = undefined;
+  readonly #place: Taken;
   readonly #options: CallOptions;
-  #over = false;
   #exchange: Exchange | undefined = undefined;
+  /** Undefined: before send(), and once it is over. */
   #receiver: Receiver | undefined = undefined;
   #outgoing: ClientRequest | undefined = undefined;
   #incoming: IncomingMessage | undefined = undefined;
-  /** Its read() is asked for more only after a push() that was too much. */
-  readonly #body: Readable;
-  #bodyFull = false;
   #bytesBefore = 0;
 
-  constructor(borrower: Borrower<Transport>, options: CallOptions) {
-    this.borrower = borrower;
-    this.#options = options;
-    this.#body = new Readable({ read: guarded(this, () => this.#wanted()) });
-  }
-
-  start(place: Place): void {
+  constructor(place: Taken, options: CallOptions) {
     this.#place = place;
-    this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
-    this.#options.deadlines.add(this);
-    try {
-      this.#options.start(new ProxyRequest(this), this.#body);
-    } catch (error) {
-      this.crashed(error);
-    }
+    this.#options = options;
   }
 
   // ---- Transport
 
   send(exchange: Exchange, receiver: Receiver): void {
-    const outgoing = this.#outgoing as ClientRequest;
+    this.#place.take();
     this.#exchange = exchange;
     this.#receiver = receiver;
-    outgoing.method = exchange.method;
-    outgoing.path = exchange.target;
-    // Else Node invents a length for a POST without one.
-    outgoing.useChunkedEncodingByDefault = false;
-    setFields(outgoing, [...exchange.headers, ...exchange.added]);
-    if (exchange.bodyLength === UNKNOWN_LENGTH) outgoing.setHeader('Transfer-Encoding', 'chunked');
-    if (exchange.bodyLength === 0) this.#body.push(null);
-    // The app may answer, or say 100, before the first byte of a body.
-    else outgoing.flushHeaders();
+    this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
+    this.#options.deadlines.add(this);
+    this.#options.start(new ProxyRequest(this));
   }
 
   sendBody(chunk: Buffer): boolean {
-    this.#bodyFull = !this.#body.push(chunk);
-    return !this.#bodyFull;
+    return this.#outgoing?.write(chunk) === true;
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {
     if (trailers !== undefined) this.#outgoing?.addTrailers(pairs(trailers));
-    this.#body.push(null);
+    this.#outgoing?.end();
   }
 
   pauseAnswer(): void {
@@ -112,29 +94,47 @@ export class ProxyCall implements Transport, Timed {
   // ---- Timed
 
   expire(): void {
-    this.#fail(REJECTIONS[this.#outgoing === undefined ? 'upstream_busy' : 'upstream_connect_timeout']);
+    // Node says null here before there is one.
+    const waits = (this.#outgoing?.socket ?? undefined) === undefined;
+    this.#fail(REJECTIONS[waits ? 'upstream_busy' : 'upstream_connect_timeout']);
   }
 
   crashed(error: unknown): void {
     const receiver = this.#receiver;
     this.abandon();
-    if (receiver === undefined) this.#options.crashed(error);
-    else receiver.crashed(error);
+    receiver?.crashed(error);
   }
 
   // ---- what the package calls
 
-  /** It has a socket and has written nothing yet. */
-  readonly prepare = guarded(this, (outgoing: ClientRequest) => this.#prepare(outgoing));
   readonly answer = guarded(this, (incoming: IncomingMessage) => this.#answer(incoming));
   /** An error of the request or its socket. */
   readonly broken = guarded(this, (error: unknown) => this.#broken(error));
 
-  #prepare(outgoing: ClientRequest): void {
+  /** In place of the body that the package would pass on: its request, to which nothing was written yet. */
+  pipe(outgoing: ClientRequest): void {
+    const exchange = this.#exchange as Exchange;
     this.#outgoing = outgoing;
-    if (this.#over) return void outgoing.destroy();
-    const { socket } = outgoing;
-    this.#bytesBefore = socket?.bytesRead ?? 0;
+    outgoing.method = exchange.method;
+    outgoing.path = exchange.target;
+    // Else Node invents a length for a POST without one.
+    outgoing.useChunkedEncodingByDefault = false;
+    // Node's own, of the connection.
+    outgoing.removeHeader('Host');
+    appendFields(outgoing, exchange.headers);
+    appendFields(outgoing, exchange.added);
+    this.#listen(outgoing);
+    if (exchange.bodyLength === 0) return void outgoing.end();
+    if (exchange.bodyLength === UNKNOWN_LENGTH) outgoing.setHeader('Transfer-Encoding', 'chunked');
+    outgoing.on(
+      'drain',
+      guarded(this, () => this.#receiver?.appDrained()),
+    );
+    // The app may answer, or say 100, before the first byte of a body.
+    outgoing.flushHeaders();
+  }
+
+  #listen(outgoing: ClientRequest): void {
     const interim = ({ statusCode, rawHeaders }: { statusCode: number; rawHeaders: string[] }): void =>
       this.#receiver?.interim(statusCode, rawHeaders);
     outgoing.on('information', guarded(this, interim));
@@ -143,28 +143,26 @@ export class ProxyCall implements Transport, Timed {
       this.#fail(REJECTIONS.upstream_bad_upgrade);
     };
     outgoing.on('upgrade', guarded(this, refused));
-    if (socket?.connecting === true) {
-      this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
-      socket.once(
-        'connect',
-        guarded(this, () => this.#open()),
-      );
-    } else {
-      this.#open();
-    }
-    if (!this.borrower.lend(this)) this.abandon();
+    outgoing.on(
+      'socket',
+      guarded(this, (socket: Socket) => this.#given(socket)),
+    );
+  }
+
+  #given(socket: Socket): void {
+    this.#bytesBefore = socket.bytesRead;
+    if (!socket.connecting) return this.#open();
+    this.deadlineMs = this.#options.clock() + this.#options.limits.connectTimeoutMs;
+    socket.once(
+      'connect',
+      guarded(this, () => this.#open()),
+    );
   }
 
   #open(): void {
     this.deadlineMs = Number.POSITIVE_INFINITY;
     this.connected = true;
     this.#receiver?.connected();
-  }
-
-  #wanted(): void {
-    if (!this.#bodyFull) return;
-    this.#bodyFull = false;
-    this.#receiver?.appDrained();
   }
 
   // ---- the answer
@@ -219,19 +217,16 @@ export class ProxyCall implements Transport, Timed {
   }
 
   #fail(rejection: Rejection, loss?: Loss): void {
-    if (this.#over) return;
     const receiver = this.#receiver;
+    if (receiver === undefined) return;
     this.abandon();
-    if (receiver === undefined) this.borrower.denied(rejection);
-    else receiver.failed(rejection, loss);
+    receiver.failed(rejection, loss);
   }
 
   #release(): void {
-    this.#over = true;
+    if (this.#receiver === undefined) return;
     this.#receiver = undefined;
     this.#options.deadlines.delete(this);
-    const place = this.#place;
-    this.#place = undefined;
-    place?.free();
+    this.#place.free();
   }
 }

@@ -1,19 +1,17 @@
 // The http-proxy package behind our rules, and its only import; loaded when chosen. As shipped, version 1.18.1 can be
 // crashed by one field, frames a chunked DELETE wrongly, forgets the app when a client leaves and the client when the
 // app does, and passes hop-by-hop fields on. So it gets an empty request to send, its own passes are removed, and head
-// and body of request and answer go through the same rules as in the wire forwarder. It adds http.request and a pipe.
+// and body of request and answer go through the same rules as in the wire forwarder. It adds http.request.
 
 import { Agent, type AgentOptions, type ClientRequest } from 'node:http';
 import { createRequire } from 'node:module';
-import type { Readable } from 'node:stream';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
-import type { Borrower } from '../borrower.ts';
 import { Pool } from '../pool.ts';
 import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
-import { type CallOptions, ProxyCall, type ProxyRequest } from './call.ts';
-import { Place, PlaceSeeker } from './place.ts';
+import type { CallOptions, ProxyCall, ProxyRequest } from './call.ts';
+import { Place } from './place.ts';
 
 export function createHttpProxy(options: ForwarderOptions): Lender {
   const { upstream, limits } = options;
@@ -32,34 +30,23 @@ export function createHttpProxy(options: ForwarderOptions): Lender {
   });
   const passes = proxy as unknown as { webPasses: { name: string }[] };
   passes.webPasses = passes.webPasses.filter((pass) => pass.name === 'stream');
-  proxy.on('proxyReq', (outgoing, request) => callOf(request).prepare(outgoing));
   proxy.on('proxyRes', (answer, request) => callOf(request).answer(answer));
   proxy.on('error', (error, request) => callOf(request).broken(error));
-  const startOn = (chosen: Agent) => (request: ProxyRequest, body: Readable) =>
-    proxy.web(request as never, SINK as never, { buffer: body, agent: chosen });
-  const kept: CallOptions = { ...options, start: startOn(agent) };
-  const fresh: CallOptions = { ...options, start: startOn(single) };
-  const pool = new Pool<Place, Place>({
+  const startOn = (chosen: Agent): CallOptions => ({
+    ...options,
+    start: (request) => proxy.web(request as never, SINK as never, { buffer: request.call as never, agent: chosen }),
+  });
+  const starts = { kept: startOn(agent), fresh: startOn(single) };
+  const pool = new Pool<Transport, Place>({
     ...options,
     maxMembers: limits.maxConnections,
-    dial: (lent) => new Place(lent),
+    dial: (lent) => new Place(lent, starts),
   });
-  const seekers = new WeakMap<Borrower<Transport>, PlaceSeeker>();
   return {
     keepsBody: false,
-    borrow(borrower) {
-      const seeker = new PlaceSeeker(borrower, new ProxyCall(borrower, borrower.waited ? fresh : kept));
-      seekers.set(borrower, seeker);
-      pool.borrow(seeker);
-    },
-    forget(borrower) {
-      const seeker = seekers.get(borrower);
-      if (seeker !== undefined) pool.forget(seeker);
-    },
-    lasts: (borrower) => {
-      const seeker = seekers.get(borrower);
-      return seeker === undefined || pool.lasts(seeker);
-    },
+    borrow: (borrower) => pool.borrow(borrower),
+    forget: (borrower) => pool.forget(borrower),
+    lasts: (borrower) => pool.lasts(borrower),
     close() {
       pool.close();
       agent.destroy();

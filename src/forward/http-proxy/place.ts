@@ -1,27 +1,35 @@
 // One of the connections to the app that requests through the package may have at the same time. Node's agent opens and keeps
 // the sockets; who is next, the line of the pool says, by which clients take turns.
 
-import type { Rejection } from '../../errors.ts';
 import type { Borrower, Member } from '../borrower.ts';
 import type { Pool } from '../pool.ts';
 import type { Transport } from '../transport.ts';
+import { type CallOptions, ProxyCall, type Taken } from './call.ts';
 
-export class Place implements Member<Place> {
+/** How requests are started: on a connection that is kept, and on one of its own. */
+export type Starts = { readonly kept: CallOptions; readonly fresh: CallOptions };
+
+export class Place implements Member<Transport>, Taken {
   room = 1;
-  holder: Borrower<Place> | undefined = undefined;
-  readonly #pool: Pool<Place, Place>;
+  holder: Borrower<Transport> | undefined = undefined;
+  readonly #pool: Pool<Transport, Place>;
+  readonly #starts: Starts;
 
-  constructor(pool: Pool<Place, Place>) {
+  constructor(pool: Pool<Transport, Place>, starts: Starts) {
     this.#pool = pool;
+    this.#starts = starts;
   }
 
   suits(): boolean {
     return true;
   }
 
-  transport(): Place {
+  transport({ waited }: Borrower<Transport>): ProxyCall {
+    return new ProxyCall(this, waited ? this.#starts.fresh : this.#starts.kept);
+  }
+
+  take(): void {
     this.room = 0;
-    return this;
   }
 
   /** What it was lent for is over. */
@@ -35,40 +43,5 @@ export class Place implements Member<Place> {
     if (this.room === 0) return;
     this.room = 0;
     this.#pool.left(this);
-  }
-}
-
-/** Waits for a place on behalf of whoever wants a transport. */
-export class PlaceSeeker implements Borrower<Place> {
-  readonly client: string;
-  readonly clientConnection: object;
-  /** Upgrades are carried by wire. */
-  readonly upgrades = false;
-  readonly waited: boolean;
-  readonly lasting: boolean;
-  lasts = false;
-  readonly #borrower: Borrower<Transport>;
-  readonly #call: { start(place: Place): void };
-
-  constructor(borrower: Borrower<Transport>, call: { start(place: Place): void }) {
-    this.client = borrower.client;
-    this.clientConnection = borrower.clientConnection;
-    this.waited = borrower.waited;
-    this.lasting = borrower.lasting;
-    this.#borrower = borrower;
-    this.#call = call;
-  }
-
-  lend(place: Place): boolean {
-    this.#call.start(place);
-    return true;
-  }
-
-  denied(rejection: Rejection): void {
-    this.#borrower.denied(rejection);
-  }
-
-  yield(): void {
-    this.#borrower.yield();
   }
 }
