@@ -15,18 +15,32 @@ export function builtinModules(source: string): Plugin {
   return {
     name: 'builtin modules',
     setup(build) {
-      build.onResolve({ filter: builtin }, ({ path, importer }) => ({
+      build.onResolve({ filter: builtin }, ({ path, importer, kind }) => ({
         path: path.replace('node:', ''),
-        namespace: importer.startsWith(source + sep) ? 'builtin-names' : 'builtin',
+        namespace: importer.startsWith(source + sep)
+          ? 'builtin-names'
+          : kind === 'dynamic-import'
+            ? 'builtin-values'
+            : 'builtin',
       }));
       build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
         contents: `module.exports = process.getBuiltinModule('node:${path}');`,
+      }));
+      // A chunk of CommonJS has a default export only, and what a package imports while it runs is a chunk.
+      build.onLoad({ filter: /.*/, namespace: 'builtin-values' }, ({ path }) => ({
+        contents: namedModule(path, valuesOf(path)),
       }));
       build.onLoad({ filter: /.*/, namespace: 'builtin-names' }, ({ path }) => ({
         contents: namedModule(path, [...(names.get(path) ?? [])]),
       }));
     },
   };
+}
+
+/** The names of what is there without being loaded first. */
+function valuesOf(path: string): string[] {
+  const properties = Object.getOwnPropertyDescriptors(process.getBuiltinModule(path) ?? {});
+  return Object.entries<PropertyDescriptor>(properties).flatMap(([name, { get }]) => (get === undefined ? [name] : []));
 }
 
 function namedModule(path: string, names: readonly string[]): string {

@@ -19,6 +19,8 @@ const PARTS: readonly Part[] = [
     of: 'prom-client',
     instead: 'exports.trace = { getSpan() {} }; exports.context = { active() {} };',
   },
+  // What spans say of the process are the variables of OpenTelemetry; no machine is asked for its id.
+  { path: /^\.\/HostDetector/, of: '@opentelemetry/resources', instead: 'exports.hostDetector = undefined;' },
   // Transports run in a worker thread; the log has none.
   { path: /^thread-stream$/, of: 'pino', instead: 'module.exports = undefined;' },
   // The help is English and ASCII: no translations to look for on the disk, no widths of emoji, no colours.

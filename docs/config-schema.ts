@@ -28,6 +28,10 @@ const SHAPES: Readonly<Record<string, Schema>> = {
   },
   '[HOST]:PORT|off': { type: 'string', pattern: `^(off|${ADDRESS})$` },
 };
+/** Of options that take a word of their own kind. */
+const OWN_SHAPES: Readonly<Partial<Record<OptionName, Schema>>> = {
+  'trace-otlp': { type: 'string', pattern: '^https?://[^\\s\\\\?#@]+$' },
+};
 const WORDS = /^[a-z0-9][a-z0-9.-]*(?:\|[a-z0-9.-]+)+$/;
 
 export function configSchema(): Schema {
@@ -60,7 +64,7 @@ function shapeOf(name: OptionName): Schema {
   const { takes } = option;
   // Without quotes, YAML reads 1.2 as a number.
   if (WORDS.test(takes)) return { enum: takes.split('|').flatMap((word) => [word, ...numberOf(word)]) };
-  const shape = SHAPES[takes];
+  const shape = OWN_SHAPES[name] ?? SHAPES[takes];
   if (shape === undefined) throw new Error(`docs/config-schema.ts knows no shape for "${takes}" of --${name}`);
   return shape;
 }

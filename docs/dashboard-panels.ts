@@ -214,13 +214,14 @@ export const PANELS: readonly Panel[] = [
   },
   {
     title: 'What should stay at zero',
-    help: 'Defects that the sidecar survived, log lines that nobody read, requests whose client had its share already.',
+    help: 'Defects that the sidecar survived, log lines that nobody read, spans that nobody took, requests whose client had its share already.',
     kind: 'series',
     unit: 'short',
     width: 12,
     queries: [
       { expr: `sum(increase(${of('internal_errors_total')}[$__rate_interval]))`, legend: 'internal errors' },
       { expr: `sum(increase(${of('log_lines_dropped_total')}[$__rate_interval]))`, legend: 'log lines dropped' },
+      { expr: `sum(increase(${of('spans_dropped_total')}[$__rate_interval]))`, legend: 'spans dropped' },
       { expr: `sum(increase(${of('client_share_refused_total')}[$__rate_interval]))`, legend: 'share refused' },
     ],
   },

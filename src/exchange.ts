@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from './clients/certificate.ts';
 import { REJECTIONS, type Rejection } from './errors.ts';
 import type { RawHeaders } from './http/fields.ts';
+import type { ExchangeSpan } from './http/trace-context.ts';
 import type { Account } from './net/budget.ts';
 
 /** A body whose length is not known before its end (chunked, or until the connection closes). */
@@ -59,10 +60,7 @@ export interface Exchange {
   bodyLength: number;
   /** The protocol that the client wants to change to, as it wrote it. Set by the request rules. */
   upgrade: string | undefined;
-  /**
-   * The client waits for a 100 before it sends its body (RFC 9110 section 10.1.1): until then the app owes, not the client.
-   * Set by the request rules, taken back by the listener with the first byte of the body and by inform().
-   */
+  /** It waits for a 100 (RFC 9110 section 10.1.1), so the app owes: from the request rules to inform() or its first byte. */
   awaitsContinue: boolean;
   /** Whether it is a gRPC call: silence is normal, and failures are told in gRPC's way. Set by the grpc policy. */
   grpc: boolean;
@@ -73,6 +71,8 @@ export interface Exchange {
   requestId: string;
   /** IP address of who asked: the connection's client, or whom a trusted proxy names. Set by the client policy. */
   client: string;
+  /** Its place in a trace. Set by the observer, if spans are exported. */
+  span: ExchangeSpan | undefined;
 
   // The outcome, for log and metrics.
   status: number;
@@ -177,6 +177,7 @@ export abstract class ExchangeState implements Exchange {
   persistent = false;
   requestId = '';
   client: string;
+  span: ExchangeSpan | undefined = undefined;
   status = 0;
   bytesIn = 0;
   bytesOut = 0;

@@ -17,6 +17,7 @@ export function contradictions(config: Config): string[] {
   if (forwarder === 'http-proxy' && (h2cUpstream || upstreamProtocol === 'h2c'))
     problems.push('--forwarder http-proxy speaks HTTP/1.1 only, not h2c; leave it out');
   problems.push(...countContradictions(config), ...portContradictions(config), ...probeContradictions(config));
+  problems.push(...traceContradictions(config));
   if (drainDelay > drainTimeout) problems.push('--drain-delay is longer than --drain-timeout, which includes it');
   return problems;
 }
@@ -90,6 +91,18 @@ function probeContradictions({ probe, listen, admin }: Config): string[] {
       `--probe ${twice.kind}:${twice.port}${twice.path} is given twice, with other headers; give it one set`,
     );
   return problems;
+}
+
+/** Each post of spans would make the next one. */
+function traceContradictions({ traceOtlp, listen }: Config): string[] {
+  if (traceOtlp === undefined) return [];
+  const { protocol, hostname, port } = new URL(traceOtlp);
+  const usual = protocol === 'https:' ? 443 : 80;
+  const collector = { kind: 'tcp', host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || usual) } as const;
+  if (!listen.some((address) => isAt(address, collector))) return [];
+  return [
+    `--trace-otlp and --listen are the same port ${collector.port}: give the port of the collector, usually 4318`,
+  ];
 }
 
 function sharedBetween(address: ListenAddress, others: readonly ListenAddress[]): string[] {

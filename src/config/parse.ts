@@ -121,6 +121,17 @@ export function parseUpstream(text: string): UpstreamAddress {
   return { kind: 'tcp', host, port: number, ...(scheme === 'h2c' && { h2c: true }) };
 }
 
+/** Where OTLP is posted to: `http://HOST:4318`, which means its /v1/traces, or `https://HOST/PATH` as it stands. */
+export function parseCollector(text: string): string {
+  if (!/^https?:\/\/[^\s\\?#@]+$/.test(text) || !URL.canParse(text))
+    throw new Malformed(
+      'http://HOST:PORT or https://HOST:PORT/PATH; credentials belong into OTEL_EXPORTER_OTLP_HEADERS',
+    );
+  const url = new URL(text);
+  if (url.pathname === '/') url.pathname = '/v1/traces';
+  return url.href;
+}
+
 /** One of a few words. */
 export function parseWord<const W extends string>(...words: W[]): (text: string) => W {
   return (text) => {

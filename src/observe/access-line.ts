@@ -3,13 +3,25 @@
 
 import type { Exchange, TlsFacts } from '../exchange.ts';
 import { fieldValue } from '../http/fields.ts';
+import { traceparentOf } from '../http/trace-context.ts';
 import { bounded, MAX_HOST, MAX_METHOD, MAX_PATH, MAX_TEXT } from './bounded.ts';
-import { traceparentOf } from './traceparent.ts';
 
 /** `port`: where it came in, if there is more than one place. */
 export function accessLine(exchange: Exchange, durationMs: number, port?: number) {
-  const { method, target, status, protocol, host, connection, bytesIn, bytesOut, upstreamMs, requestId, rejection } =
-    exchange;
+  const {
+    method,
+    target,
+    status,
+    protocol,
+    host,
+    connection,
+    bytesIn,
+    bytesOut,
+    upstreamMs,
+    requestId,
+    rejection,
+    span,
+  } = exchange;
   return {
     method: bounded(method, MAX_METHOD),
     path: bounded(pathOf(target), MAX_PATH),
@@ -23,7 +35,7 @@ export function accessLine(exchange: Exchange, durationMs: number, port?: number
     durationMs: rounded(durationMs),
     upstreamMs: upstreamMs < 0 ? undefined : rounded(upstreamMs),
     requestId,
-    traceparent: traceparentOf(fieldValue(exchange.headers, 'traceparent')),
+    traceparent: span?.traceparent ?? traceparentOf(fieldValue(exchange.headers, 'traceparent')),
     tls: boundedTls(connection.tls),
     reason: rejection?.reason,
     side: rejection?.side,
@@ -31,7 +43,7 @@ export function accessLine(exchange: Exchange, durationMs: number, port?: number
 }
 
 /** Without the query; a rejected target that is no path is not logged, as it may hold credentials. */
-function pathOf(target: string): string {
+export function pathOf(target: string): string {
   if (target !== '*' && !target.startsWith('/')) return '';
   const query = target.indexOf('?');
   return query < 0 ? target : target.slice(0, query);

@@ -6,6 +6,7 @@ import type { Observer } from '../pipeline/pipeline.ts';
 import { accessLine } from './access-line.ts';
 import type { Log } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Traces } from './traces/traces.ts';
 
 export type ExchangeObservation = {
   readonly log: Log;
@@ -17,6 +18,8 @@ export type ExchangeObservation = {
   readonly plaintext: 'reject' | 'redirect' | 'forward';
   /** The app could not be connected to. */
   readonly appRefused?: () => void;
+  /** If spans are exported. */
+  readonly traces?: Pick<Traces, 'started'> | undefined;
   /** Where they came in, if there is more than one place. */
   readonly port?: () => number | undefined;
 };
@@ -31,11 +34,16 @@ export function observeExchanges({
   clock,
   plaintext,
   appRefused,
+  traces,
   port = () => undefined,
 }: ExchangeObservation): Observer {
   return {
-    started: () => metrics.exchangeStarted(),
+    started(exchange) {
+      metrics.exchangeStarted();
+      traces?.started(exchange);
+    },
     finished(exchange) {
+      exchange.span?.end();
       const durationMs = clock() - exchange.startedMs;
       const { rejection, status, connection } = exchange;
       metrics.exchangeFinished(exchange, durationMs);

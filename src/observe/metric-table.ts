@@ -97,6 +97,10 @@ export const METRICS = {
     'reason',
   ),
   log_lines_dropped_total: counter('Log lines that were lost because stdout was not read.'),
+  spans_dropped_total: counter(
+    'Spans of --trace-otlp that were lost: the queue was full, or the collector did not take them.',
+    'reason',
+  ),
   app_up: gauge(
     '1 unless the last probe or request found that the app (with several --upstream: one of them) accepts no connections; then asked every second.',
   ),

@@ -16,6 +16,7 @@ export type ZeroedCounters = {
   readonly plaintext_requests_total: Zeroed<'action'>;
   readonly client_certificates_rejected_total: Zeroed<'reason'>;
   readonly certificate_reloads_total: Zeroed<'result' | 'reason'>;
+  readonly spans_dropped_total: Zeroed<'reason'>;
 };
 
 export function setZeros(counters: ZeroedCounters): void {
@@ -29,6 +30,7 @@ export function setZeros(counters: ZeroedCounters): void {
   for (const action of ['reject', 'redirect', 'forward']) counters.plaintext_requests_total.inc({ action }, 0);
   for (const { reason } of rejections.filter(({ reason }) => /^client_(?:certificate_|not_allowed)/.test(reason)))
     counters.client_certificates_rejected_total.inc({ reason }, 0);
+  for (const reason of ['queue_full', 'export_failed']) counters.spans_dropped_total.inc({ reason }, 0);
   counters.certificate_reloads_total.inc({ result: 'success', reason: 'changed' }, 0);
   for (const reason of Object.keys(BUNDLE_REASONS))
     for (const prefix of ['', 'client_ca_'])

@@ -10,6 +10,7 @@ import { forwarded } from './forwarded.ts';
 import { grpc } from './grpc.ts';
 import { type PlaintextMode, redirectPlaintext, refusePlaintext } from './plaintext.ts';
 import { requestRules } from './request-rules.ts';
+import { traceContext } from './trace-context.ts';
 import { webSocket } from './websocket.ts';
 
 export interface Policy {
@@ -26,9 +27,17 @@ export type PolicyOptions = {
   readonly trusted: AddressList;
   /** Which clients are admitted. */
   readonly admission: Admission;
+  /** Whether exchanges have spans. */
+  readonly traced?: boolean;
 };
 
-export function createPolicies({ appAuthority, plaintext, trusted, admission }: PolicyOptions): readonly Policy[] {
+export function createPolicies({
+  appAuthority,
+  plaintext,
+  trusted,
+  admission,
+  traced = false,
+}: PolicyOptions): readonly Policy[] {
   return [
     ...(trusted.empty ? [] : [client(trusted)]), // first: rejected requests are logged with their client, too
     ...(plaintext === 'reject' ? [refusePlaintext] : []), // early: the client learns this, whatever else is wrong
@@ -37,6 +46,7 @@ export function createPolicies({ appAuthority, plaintext, trusted, admission }: 
     ...(plaintext === 'redirect' ? [redirectPlaintext] : []), // after the request rules: host and target go into the answer
     clientIdentity(admission), // after the request rules, so that the log has host and path; before anything is changed for the app
     webSocket, // after the request rules have accepted it; from here on it is a WebSocket handshake of HTTP/1.1
+    ...(traced ? [traceContext] : []), // before our fields are set, as it takes some of the client's out
     forwarded(appAuthority, trusted), // nothing may edit the list after our fields are set
     clientCertificate, // last: what any policy let pass under this name is taken out here
   ];

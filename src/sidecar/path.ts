@@ -16,6 +16,7 @@ import { observeConnections } from '../observe/connections.ts';
 import { observeDefects, observeExchanges } from '../observe/exchanges.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import type { Traces } from '../observe/traces/traces.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createPolicies } from '../pipeline/policies.ts';
 import type { Apps } from './apps.ts';
@@ -42,6 +43,7 @@ export type PathOptions = {
   readonly clock: Clock;
   readonly now: () => Date;
   readonly apps: Apps;
+  readonly traces: Traces | undefined;
 };
 
 /** The listener does not listen yet. */
@@ -113,7 +115,7 @@ async function openForwarders(
 /** In the order of --listen. `portOf`: where the listener at this place listens. */
 function makeHandlers(
   config: Config,
-  { log, metrics, settings, certificates, clock, now, apps }: PathOptions,
+  { log, metrics, settings, certificates, clock, now, apps, traces }: PathOptions,
   forwarders: Forwarders,
   portOf: (at: number) => number | undefined,
 ): readonly Handler[] {
@@ -126,9 +128,9 @@ function makeHandlers(
     const appRefused = (): void => apps.refused(upstream);
     const port = several ? { port: () => portOf(at) } : {};
     return createPipeline({
-      policies: createPolicies({ appAuthority, plaintext, trusted, admission }),
+      policies: createPolicies({ appAuthority, plaintext, trusted, admission, traced: traces !== undefined }),
       forwarder: forwarders.get(upstream) as Forwarder,
-      observer: observeExchanges({ log, metrics, settings, clock, plaintext, appRefused, ...port }),
+      observer: observeExchanges({ log, metrics, settings, clock, plaintext, appRefused, traces, ...port }),
       now,
     });
   });

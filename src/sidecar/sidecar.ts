@@ -5,6 +5,7 @@ import { openOrExplain } from '../net/ports.ts';
 import { certificateFacts } from '../observe/certificates.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
+import { openTraces } from '../observe/traces/traces.ts';
 import { openCertificates } from './certificates.ts';
 import { watchConfiguration } from './configuration.ts';
 import { createDraining, type Draining } from './draining.ts';
@@ -61,7 +62,8 @@ export async function startSidecar(
     stopped(0);
     return undefined;
   }
-  const path = await makePath(config, { log, metrics, settings, certificates, clock, now, apps });
+  const traces = await openTraces(config.traceOtlp, { log, metrics, version, clock });
+  const path = await makePath(config, { log, metrics, settings, certificates, clock, now, apps, traces });
   const { capacity } = path;
   const listen = await path.open();
   draining = createDraining({ path, lifecycle, settings, apps, clock });
@@ -79,7 +81,7 @@ export async function startSidecar(
     },
     async stop() {
       const cut = await draining?.end();
-      await Promise.all([certificates.close(), watch.close()]);
+      await Promise.all([certificates.close(), watch.close(), traces?.close()]);
       stopped(cut ?? 0);
     },
   };

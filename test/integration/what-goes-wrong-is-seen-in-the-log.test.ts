@@ -137,6 +137,7 @@ test('the last reload is the start, and counters that alerts read are there from
     'handshake_failures_total{reason="client_alert"}',
     'connections_rejected_total{reason="max_connections"}',
     'log_lines_dropped_total',
+    'spans_dropped_total{reason="queue_full"}',
   ])
     assert.ok(body.includes(`\ntls_sidecar_${series} 0\n`), series);
   await endsWell(sidecar);

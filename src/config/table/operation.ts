@@ -1,7 +1,7 @@
 // The options of operation: how the sidecar stops, and how it is watched.
 
 import { listOption, option } from '../option.ts';
-import { parseAddressOrOff, parseDuration, parseWord } from '../parse.ts';
+import { optional, parseAddressOrOff, parseCollector, parseDuration, parseWord } from '../parse.ts';
 import { parseProbe, withoutHeaderValues } from '../probe.ts';
 
 export const OPERATION_OPTIONS = {
@@ -40,6 +40,13 @@ export const OPERATION_OPTIONS = {
     takes: 'all|errors|off',
     parse: parseWord('all', 'errors', 'off'),
     help: 'Which requests are logged.',
+  }),
+  'trace-otlp': option({
+    group: 'Observing',
+    default: '',
+    takes: 'URL',
+    parse: optional(parseCollector),
+    help: "Where a span of each request is exported to by OTLP over HTTP, as http://collector:4318; OpenTelemetry's own OTEL_ variables say the rest.",
   }),
   'log-level': option({
     group: 'Observing',

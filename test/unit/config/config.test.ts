@@ -74,6 +74,7 @@ describe('without flags, environment and file', () => {
       admin: { host: undefined, port: 9901 },
       probe: [],
       accessLog: 'all',
+      traceOtlp: undefined,
       logLevel: 'info',
       logFormat: 'json',
     } satisfies Config);
@@ -358,6 +359,8 @@ describe('values that contradict each other', () => {
       /--upstream and --admin/,
     ],
     ['the upstream is the port of no admin', { admin: 'off', upstream: 'http://localhost:9901' }, undefined],
+    ['spans are posted to the sidecar', { 'trace-otlp': 'http://[::1]:8080' }, /--trace-otlp and --listen.* 8080/],
+    ['spans are posted to an app beside it', { 'trace-otlp': 'http://collector:8080' }, undefined],
     ['the app has the default port', { upstream: 'http://localhost:8080' }, /the same port 8080.*--listen :8443$/],
     ['both on ports that the system chooses is fine', { listen: ':0', admin: ':0' }, undefined],
     ['admin off is fine', { listen: ':9901', admin: 'off' }, undefined],

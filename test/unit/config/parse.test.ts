@@ -6,6 +6,7 @@ import {
   optional,
   parseAddress,
   parseAddressOrOff,
+  parseCollector,
   parseCount,
   parseDuration,
   parseFile,
@@ -329,3 +330,29 @@ describe('a percentage', () =>
     ['', '0', '101', '1000', '5.5', '-1', '%', '50 %', 'x'],
     /a percentage from 1 to 100/,
   ));
+
+describe('where spans are posted to', () => {
+  check(
+    parseCollector,
+    [
+      ['http://collector:4318', 'http://collector:4318/v1/traces'],
+      ['http://collector:4318/', 'http://collector:4318/v1/traces'],
+      ['https://[2001:db8::1]/tenant/v1/traces', 'https://[2001:db8::1]/tenant/v1/traces'],
+      ['http://127.0.0.1:80', 'http://127.0.0.1/v1/traces'],
+    ],
+    [
+      ...[
+        '',
+        'off',
+        'collector:4318',
+        'grpc://collector:4317',
+        'http://',
+        'http://:4318',
+        'http://a:b',
+        'http://a:70000',
+      ],
+      ...['http://user:secret@a', 'http://a/?key=secret', 'http://a/#x', 'http://a b', 'http://a\\b', ' http://a'],
+    ],
+    /^http:\/\/HOST:PORT or https:\/\/HOST:PORT\/PATH; .*OTEL_EXPORTER_OTLP_HEADERS/,
+  );
+});

@@ -35,6 +35,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   certificate_disk_differs: ['name'],
   certificate_watch_rearmed_total: ['reason'],
   log_lines_dropped_total: [],
+  spans_dropped_total: ['reason'],
   app_up: [],
   ready: [],
   draining: [],

@@ -1,5 +1,15 @@
-// The field traceparent of W3C Trace Context (https://www.w3.org/TR/trace-context/#traceparent-header), as it is logged:
-// only where it is well-formed, and then its first four fields, which are all that this version knows. Pure.
+// The field traceparent of W3C Trace Context (https://www.w3.org/TR/trace-context/#traceparent-header): what counts as one.
+// Pure.
+
+/** Where an exchange stands in a trace. */
+export interface ExchangeSpan {
+  /** Its own ids, for whoever is called on behalf of the exchange. */
+  readonly traceparent: string;
+  /** It begins the trace. */
+  readonly root: boolean;
+  /** The exchange is over. */
+  end(): void;
+}
 
 const FIELDS = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/;
 const LENGTH = 55;
