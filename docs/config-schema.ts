@@ -14,6 +14,8 @@ const ADDRESS = '(\\[[0-9A-Fa-f:.%a-z]+\\]|[^:\\[\\]/\\s]*):[0-9]{1,5}';
 const SHAPES: Readonly<Record<string, Schema>> = {
   DURATION,
   SIZE,
+  'SIZE|unlimited': { ...SIZE, pattern: '^(unlimited|[0-9]+(B|[kKMG]B?|[KMG]i|[KMG]iB)?)$' },
+  'N/s[:BURST]|off': { type: 'string', pattern: '^(off|[1-9][0-9]{0,5}/[smh](:[1-9][0-9]{0,5})?)$' },
   FILE: PATH,
   NAME: PATH,
   CIDR: { type: 'string', pattern: '^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$' },

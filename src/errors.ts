@@ -12,15 +12,13 @@ export class ConfigError extends Error {
   }
 }
 
-export type Side = 'client' | 'upstream' | 'sidecar';
-
 /** Ends an exchange. `text` is what the client reads; it never holds bytes of the request or of the app. */
 export type Rejection = {
   readonly reason: Reason;
   readonly status: number;
   /** RFC 9209 section 2.3 proxy error type. */
   readonly error: string;
-  readonly side: Side;
+  readonly side: 'client' | 'upstream' | 'sidecar';
   readonly text: string;
   /** What an operator looks at or does. */
   readonly advice: string;
@@ -28,12 +26,10 @@ export type Rejection = {
 
 type Row = Omit<Rejection, 'reason'>;
 
-/** The request is not what HTTP allows, or not in time. */
 function requestError(status: number, text: string, advice: string): Row {
   return { status, error: 'http_request_error', side: 'client', text, advice };
 }
 
-/** The request is well-formed, and not allowed. */
 function denied(status: number, text: string, advice: string): Row {
   return { status, error: 'http_request_denied', side: 'client', text, advice };
 }
@@ -93,6 +89,11 @@ const TABLE = {
     'Large cookies or tokens: raise --max-header-size, and the limit of the app with it.',
   ),
   too_many_fields: requestError(431, 'The request has more than 256 header fields.', BROKEN_CLIENT),
+  body_too_large: requestError(
+    413,
+    'The request body is larger than --max-body-size allows.',
+    'Large uploads, or calls of gRPC that stream for long: raise --max-body-size, if the app shall take them.',
+  ),
   header_timeout: requestError(
     408,
     'The request head did not arrive within --header-timeout.',
@@ -135,6 +136,11 @@ const TABLE = {
     403,
     'The client certificate names nobody who is allowed here.',
     'No --allow-… rule matches the verified client; add one if it is to be served.',
+  ),
+  rate_limited: denied(
+    429,
+    'This client makes more requests than --rate-limit allows; Retry-After says when the next may come.',
+    'A client that asks too often, or many behind one address; see --rate-limit, and --trust-forwarded behind a proxy.',
   ),
   client_over_share: {
     status: 503,

@@ -33,7 +33,6 @@ export interface ClientConnection {
   readonly tls: TlsFacts | undefined;
   /** What its certificate came to; undefined where none is asked for. */
   readonly client: ClientIdentity | undefined;
-  /** What is held for it. */
   readonly account: Account;
 }
 
@@ -54,10 +53,14 @@ export interface Exchange {
   readonly authority: string | undefined;
   /** `:protocol` of an extended CONNECT (RFC 8441), which HTTP/2 has in place of an upgrade; else undefined. */
   readonly connectProtocol: string | undefined;
+  /** Fields of ours, which the client gets behind those of the answer, whoever makes it. Set by the policies. */
+  addedToAnswer: RawHeaders | undefined;
   /** The authority that the client asked for, with its port if it gave one. Set by the request rules. */
   host: string;
   /** Bytes of the request body: 0 for none, UNKNOWN_LENGTH for one whose end is found as it comes. Set by the request rules. */
   bodyLength: number;
+  /** The most bytes that the body may have. Set by the policies. */
+  maxBodyBytes: number;
   /** The protocol that the client wants to change to, as it wrote it. Set by the request rules. */
   upgrade: string | undefined;
   /** It waits for a 100 (RFC 9110 section 10.1.1), so the app owes: from the request rules to inform() or its first byte. */
@@ -88,7 +91,6 @@ export interface Exchange {
   readonly lags: boolean;
   /** Whether the exchange is over: nothing may be called any more, and calls have no effect. */
   readonly finished: boolean;
-
   /** Names who carries this exchange, and starts the flow of its body; bodyEnd() is not called where there is none. */
   carry(carrier: Carrier): void;
   pauseBody(): void;
@@ -100,10 +102,7 @@ export interface Exchange {
   inform(status: number, headers: RawHeaders): void;
   /** Gives the head of the answer; it leaves with the first bytes of the body, or at flush(). */
   answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void;
-  /**
-   * Body bytes. They may wait for the next flush() or end(), so that small pieces leave together. `release` is called when
-   * nobody reads them any more, so that their buffer can be used again; after a cut perhaps never.
-   */
+  /** Body bytes; they may wait for flush() or end(). `release`: nobody reads them any more; after a cut perhaps never called. */
   write(chunk: Buffer, release?: () => void): void;
   /** What was given so far leaves now. False: the client is slower than the app; wait for the carrier's drained(). */
   flush(): boolean;
@@ -168,8 +167,10 @@ export abstract class ExchangeState implements Exchange {
   readonly added: RawHeaders = [];
   readonly authority: string | undefined;
   readonly connectProtocol: string | undefined;
+  addedToAnswer: RawHeaders | undefined = undefined;
   host = '';
   bodyLength: number;
+  maxBodyBytes = Number.POSITIVE_INFINITY;
   upgrade: string | undefined = undefined;
   awaitsContinue = false;
   grpc = false;

@@ -2,7 +2,7 @@
 // names, wherever it comes from; any other is its address, and of IPv6 the network of 64 bits, which one machine has whole.
 
 import { networkOf } from '../net/addresses.ts';
-import type { ClientIdentity } from './certificate.ts';
+import type { CertificateFacts, ClientIdentity } from './certificate.ts';
 
 /** Networks of addresses of late: to work one out takes 3 us, a tenth of what a request costs. */
 const networks = new Map<string, string>();
@@ -11,10 +11,16 @@ const MAX_NETWORKS = 4096;
 /** `address` in its one spelling. */
 export function clientKey(identity: ClientIdentity | undefined, address: string): string {
   if (identity?.kind !== 'verified') return address.includes(':') ? networkKey(address) : address;
+  const known = names.get(identity.certificate);
+  if (known !== undefined) return known;
   const { name, sha256 } = identity.certificate;
   // No name that a certificate has can be read as an address.
-  return `certificate ${name === '' ? sha256 : name}`;
+  const key = `certificate ${name === '' ? sha256 : name}`;
+  names.set(identity.certificate, key);
+  return key;
 }
+
+const names = new WeakMap<CertificateFacts, string>();
 
 function networkKey(address: string): string {
   const known = networks.get(address);

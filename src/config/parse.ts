@@ -2,6 +2,7 @@
 // is accepted; the caller adds which option it was.
 
 import { type Range, readRange, type UpstreamAddress } from '../net/addresses.ts';
+import type { Rate } from '../net/client-rates.ts';
 import type { ListenAddress } from '../net/ports.ts';
 
 export class Malformed extends Error {}
@@ -62,6 +63,25 @@ export function parseSizeOf(min: number): (text: string) => number {
     if (bytes < min) throw new Malformed(`a size of at least ${min} bytes`);
     return bytes;
   };
+}
+
+/** As parseSize(); Infinity for `unlimited`, and for 0, which nginx's client_max_body_size means it by. */
+export function parseSizeOrUnlimited(text: string): number {
+  if (text === 'unlimited') return Number.POSITIVE_INFINITY;
+  if (!/^[0-9]/.test(text)) throw new Malformed('unlimited, or a size, as 16KiB, 1MiB or plain bytes');
+  return parseSize(text) || Number.POSITIVE_INFINITY;
+}
+
+const PERIOD_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000 };
+
+/** `100/s`, `30/m`, `100/s:200`; without a burst, as many at once as the period has. Undefined for `off`. */
+export function parseRateOrOff(text: string): Rate | undefined {
+  if (text === 'off') return undefined;
+  const [, amount, unit = '', atOnce = amount] = /^([1-9][0-9]{0,5})\/([smh])(?::([1-9][0-9]{0,5}))?$/.exec(text) ?? [];
+  const periodMs = PERIOD_MS[unit];
+  if (periodMs === undefined)
+    throw new Malformed('off, or N/s, N/m or N/h and perhaps :BURST, as 100/s or 100/s:200, each from 1 to 999999');
+  return Object.freeze({ requests: Number(amount), periodMs, burst: Number(atOnce) });
 }
 
 /** A whole number of at least `min`. */

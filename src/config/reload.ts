@@ -6,6 +6,7 @@ import { OPTION_NAMES, type OptionName } from './options.ts';
 
 const RELOADABLE: readonly OptionName[] = [
   ...(['allow-cn', 'allow-ou', 'allow-dns', 'allow-uri'] as const),
+  ...(['max-body-size', 'rate-limit'] as const),
   ...(['drain-delay', 'drain-timeout', 'access-log', 'log-level'] as const),
 ];
 

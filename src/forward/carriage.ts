@@ -86,6 +86,8 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
   body(chunk: Buffer): void {
     const transport = this.#transport;
     if (transport === undefined) return;
+    const { bytesIn, maxBodyBytes } = this.exchange;
+    if (bytesIn > maxBodyBytes) return this.#give(REJECTIONS.body_too_large);
     this.#request.body(transport, chunk);
     this.#turn();
   }
@@ -140,7 +142,10 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#request.settle();
     const nowMs = this.#options.clock();
     exchange.upstreamMs = nowMs - exchange.startedMs;
-    exchange.answer(head.status, head.reason, head.headers, head.bodyLength);
+    const { addedToAnswer: added } = exchange;
+    // The app's list may be another answer's, too.
+    const headers = added === undefined ? head.headers : [...head.headers, ...added];
+    exchange.answer(head.status, head.reason, headers, head.bodyLength);
     this.#eventStream = head.stream && head.bodyLength === UNKNOWN_LENGTH;
     this.#heard(nowMs);
   }
@@ -223,7 +228,7 @@ export class Carriage implements Carrier, Receiver, Borrower<Transport>, Timed {
     this.#failures.crashed(this.exchange, error);
   }
 
-  /** The app's answer cannot be used. */
+  /** The app's answer cannot be used, or the request is too large. */
   #give(rejection: Rejection): void {
     this.#release()?.abandon();
     this.#fail(rejection);

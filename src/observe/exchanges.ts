@@ -50,6 +50,7 @@ export function observeExchanges({
       if (connection.tls === undefined)
         metrics.plaintext_requests_total.inc({ action: plaintextAction(plaintext, exchange) });
       const { reason } = rejection ?? {};
+      if (reason === 'rate_limited') metrics.rate_limited_total.inc();
       if (reason === 'client_not_allowed' || reason === 'client_certificate_missing')
         metrics.client_certificates_rejected_total.inc({ reason });
       if (reason !== undefined && APP_REFUSED.includes(reason)) appRefused?.();

@@ -77,6 +77,9 @@ export const METRICS = {
   received_bytes_total: counter('Bytes of request bodies that came from clients.'),
   sent_bytes_total: counter('Bytes of answer bodies that went to clients.'),
   plaintext_requests_total: counter('Requests that came without TLS, by what was done with them.', 'action'),
+  rate_limited_total: counter(
+    'Requests that were answered with 429, because their clients made more than --rate-limit.',
+  ),
   client_certificates_rejected_total: counter(
     'Client certificates that were refused, or missing: once a handshake; for the allow rules once a request.',
     'reason',

@@ -1,7 +1,7 @@
 // gRPC calls: which requests are gRPC, and how a rejection is told to them. A gRPC client reads grpc-status, so
 // our own answer to a call is HTTP 200 without a body (gRPC over HTTP/2, "Trailers-Only"). Pure.
 
-import type { Rejection } from '../errors.ts';
+import type { Reason, Rejection } from '../errors.ts';
 import type { Exchange } from '../exchange.ts';
 import { fieldValue, type RawHeaders } from '../http/fields.ts';
 
@@ -31,6 +31,10 @@ const CODES: Readonly<Record<number, number>> = {
   504: UNAVAILABLE,
 };
 
+const RESOURCE_EXHAUSTED = 8;
+/** The mapping is for proxies that know no better; that a quota or a size is used up has a code of its own. */
+const EXHAUSTED: readonly Reason[] = ['rate_limited', 'body_too_large'];
+
 export function grpcCode(status: number): number {
   return CODES[status] ?? UNKNOWN;
 }
@@ -41,7 +45,7 @@ export function grpcFailure({ status, reason, text }: Rejection): RawHeaders {
     'Content-Type',
     'application/grpc',
     'Grpc-Status',
-    String(grpcCode(status)),
+    String(EXHAUSTED.includes(reason) ? RESOURCE_EXHAUSTED : grpcCode(status)),
     'Grpc-Message',
     percentEncoded(`${reason}: ${text}`),
   ];

@@ -72,6 +72,7 @@ function answer(exchange: Exchange, rejection: Rejection, now: Date): void {
     now.toUTCString(),
     'Proxy-Status',
     `tls-sidecar; error=${rejection.error}; details="${rejection.reason}"`,
+    ...(exchange.addedToAnswer ?? []),
   ];
   if (exchange.grpc) {
     exchange.answer(200, 'OK', [...grpcFailure(rejection), ...common], 0);

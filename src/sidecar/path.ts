@@ -10,6 +10,7 @@ import type { Listener } from '../listener/listener.ts';
 import { AddressList, type UpstreamAddress } from '../net/addresses.ts';
 import { type Account, Budget } from '../net/budget.ts';
 import type { Capacity } from '../net/capacity.ts';
+import { ClientRates } from '../net/client-rates.ts';
 import { Deadlines } from '../net/deadlines.ts';
 import { type Bound, openAllOrExplain } from '../net/ports.ts';
 import { observeConnections } from '../observe/connections.ts';
@@ -53,8 +54,10 @@ export async function makePath(config: Config, options: PathOptions): Promise<Pa
   const deadlines = new Deadlines(clock);
   const budget = new Budget({ bytes: capacity.heldBytes, percent: config.maxClientShare });
   const forwarders = await openForwarders(config, options, deadlines, capacity.upstreamConnections, budget.shared);
+  const rates = new ClientRates(clock);
+  deadlines.add(rates);
   let bound: readonly Bound[] = [];
-  const handlers = makeHandlers(config, options, forwarders, (at) => bound[at]?.port);
+  const handlers = makeHandlers(config, options, { forwarders, rates, portOf: (at) => bound[at]?.port });
   const listener = makeListener(config, {
     tls: certificates.identity.tls,
     handlers,
@@ -112,12 +115,19 @@ async function openForwarders(
   return new Map(await Promise.all(opening));
 }
 
-/** In the order of --listen. `portOf`: where the listener at this place listens. */
+/** What the handlers have together. */
+type Shared = {
+  readonly forwarders: Forwarders;
+  readonly rates: ClientRates;
+  /** Where the listener at this place listens. */
+  readonly portOf: (at: number) => number | undefined;
+};
+
+/** In the order of --listen. */
 function makeHandlers(
   config: Config,
   { log, metrics, settings, certificates, clock, now, apps, traces }: PathOptions,
-  forwarders: Forwarders,
-  portOf: (at: number) => number | undefined,
+  { forwarders, rates, portOf }: Shared,
 ): readonly Handler[] {
   const { plaintext, trustForwarded } = config;
   const { admission } = certificates.clients;
@@ -128,7 +138,15 @@ function makeHandlers(
     const appRefused = (): void => apps.refused(upstream);
     const port = several ? { port: () => portOf(at) } : {};
     return createPipeline({
-      policies: createPolicies({ appAuthority, plaintext, trusted, admission, traced: traces !== undefined }),
+      policies: createPolicies({
+        appAuthority,
+        plaintext,
+        trusted,
+        admission,
+        limits: settings,
+        rates,
+        traced: traces !== undefined,
+      }),
       forwarder: forwarders.get(upstream) as Forwarder,
       observer: observeExchanges({ log, metrics, settings, clock, plaintext, appRefused, traces, ...port }),
       now,

@@ -12,8 +12,10 @@ import type { Log } from '../observe/log.ts';
 import type { Clients } from './clients.ts';
 
 export interface Settings {
-  /** The current value of an option that every exchange asks for. */
+  /** The current values of options that every exchange asks for. */
   readonly accessLog: Config['accessLog'];
+  readonly maxBodySize: Config['maxBodySize'];
+  readonly rateLimit: Config['rateLimit'];
   readonly inForce: Loaded;
   /** Reads everything again. False: it is the configuration that is in force. */
   reload(): boolean;
@@ -66,6 +68,12 @@ export function createSettings({ loaded, reread, clients, log }: SettingsOptions
   return {
     get accessLog() {
       return current.config.accessLog;
+    },
+    get maxBodySize() {
+      return current.config.maxBodySize;
+    },
+    get rateLimit() {
+      return current.config.rateLimit;
     },
     get inForce() {
       return current;

@@ -7,8 +7,10 @@ import {
   parseDuration,
   parseLimit,
   parsePercent,
+  parseRateOrOff,
   parseSize,
   parseSizeOf,
+  parseSizeOrUnlimited,
 } from '../parse.ts';
 
 export const LIMIT_OPTIONS = {
@@ -39,6 +41,20 @@ export const LIMIT_OPTIONS = {
     takes: 'SIZE',
     parse: parseSizeOf(1024),
     help: 'Maximum size of a request head; above it, or above 256 fields, the answer is 431.',
+  }),
+  'max-body-size': option({
+    group: 'Limits',
+    default: 'unlimited',
+    takes: 'SIZE|unlimited',
+    parse: parseSizeOrUnlimited,
+    help: 'Maximum size of a request body; above it the answer is 413. Known by its Content-Length, the request never reaches the app; else it is broken off there. The messages of a gRPC call count together; WebSockets are no bodies.',
+  }),
+  'rate-limit': option({
+    group: 'Limits',
+    default: 'off',
+    takes: 'N/s[:BURST]|off',
+    parse: parseRateOrOff,
+    help: "Requests that one client may make a second, or with N/m or N/h a minute or an hour, and BURST at once (default: N); above it the answer is 429 with Retry-After. A client is its verified certificate's name, else its address, IPv6 by /64.",
   }),
   'handshake-timeout': option({
     group: 'Limits',

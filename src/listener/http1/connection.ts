@@ -108,10 +108,10 @@ export class Http1Connection implements OpenConnection, SocketReader {
     this.socket.resume();
   }
 
-  /** Whether the connection can stay open after this answer: the request is complete and the client need not go. */
+  /** Whether the connection can stay open after this answer: the request is complete, and the connection need not end. */
   mayPersist(exchange: Http1Exchange): boolean {
     if (!this.#reader.complete && exchange.bodyLength !== 0) return false;
-    return exchange.rejection?.side !== 'client' && !this.#retired && !this.#options.connections.announced;
+    return !this.#retired && !this.#options.connections.announced;
   }
 
   answerEnded(exchange: Http1Exchange): void {

@@ -3,6 +3,7 @@
 // request is the connection's work; this class never looks at what came in.
 
 import type { Duplex } from 'node:stream';
+import { REJECTIONS } from '../../errors.ts';
 import { type Carrier, ExchangeState, type ReceivedRequest, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
@@ -63,10 +64,15 @@ export class Http1Exchange extends ExchangeState {
         this.persistent = false;
       }
     }
-    if (!this.#client.mayPersist(this)) this.persistent = false;
+    if (!this.#client.mayPersist(this) || this.#turnsAway()) this.persistent = false;
     if (!this.persistent) head += 'Connection: close\r\n';
     else if (this.protocol === 'http/1.0') head += 'Connection: keep-alive\r\n';
     this.#gathered = `${head}\r\n`;
+  }
+
+  /** Whoever only asks too often is told to wait, not to make another handshake. */
+  #turnsAway(): boolean {
+    return this.rejection?.side === 'client' && this.rejection !== REJECTIONS.rate_limited;
   }
 
   write(chunk: Buffer, release?: () => void): void {

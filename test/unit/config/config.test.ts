@@ -60,6 +60,8 @@ describe('without flags, environment and file', () => {
       maxConnectionAge: 0,
       maxClientShare: 50,
       maxHeaderSize: 16384,
+      maxBodySize: Number.POSITIVE_INFINITY,
+      rateLimit: undefined,
       handshakeTimeout: 10_000,
       headerTimeout: 10_000,
       clientTimeout: 60_000,

@@ -13,7 +13,9 @@ import {
   parseLimit,
   parseNamePattern,
   parsePercent,
+  parseRateOrOff,
   parseSize,
+  parseSizeOrUnlimited,
   parseSwitch,
   parseUpstream,
   parseWord,
@@ -356,3 +358,31 @@ describe('where spans are posted to', () => {
     /^http:\/\/HOST:PORT or https:\/\/HOST:PORT\/PATH; .*OTEL_EXPORTER_OTLP_HEADERS/,
   );
 });
+
+describe('a size that may be unlimited', () =>
+  check(
+    parseSizeOrUnlimited,
+    [
+      ['unlimited', Number.POSITIVE_INFINITY],
+      ['0', Number.POSITIVE_INFINITY],
+      ['1', 1],
+      ['1MiB', 1_048_576],
+    ],
+    ['', 'off', 'none', '-1', '1 MiB', '1.5M', 'Infinity', 'x'],
+    /unlimited, or a size|a size, as 16KiB/,
+  ));
+
+describe('a rate', () =>
+  check(
+    parseRateOrOff,
+    [
+      ['off', undefined],
+      ['100/s', { requests: 100, periodMs: 1000, burst: 100 }],
+      ['100/s:250', { requests: 100, periodMs: 1000, burst: 250 }],
+      ['30/m', { requests: 30, periodMs: 60_000, burst: 30 }],
+      ['5/h:1', { requests: 5, periodMs: 3_600_000, burst: 1 }],
+      ['999999/s:999999', { requests: 999_999, periodMs: 1000, burst: 999_999 }],
+    ],
+    ['', '0/s', '0', '100', '100/', '100/d', '1.5/s', '-1/s', '5/s:0', '5/s:', '1000000/s', '100r/s', ' 1/s', '/s'],
+    /off, or N\/s, N\/m or N\/h/,
+  ));

@@ -54,6 +54,8 @@ const values: Partial<Record<OptionName, readonly unknown[]>> = {
   'idle-timeout': ['250ms', '10s', '1.5m', '1h', '5', 'soon', '', true],
   'drain-delay': [0, '0', 5, '-1s'],
   'min-body-rate': [0, 240, '16KiB', '1MiB', '64k', '16Ki', '240B', '16 KiB', 'x'],
+  'max-body-size': ['unlimited', 0, 1048576, '1MiB', 'off', '1 MiB'],
+  'rate-limit': ['off', '100/s', '30/m:5', '1/h', '0/s', '5/s:0', '100', '1.5/s', '1000000/s', 10],
   'upstream-max-connections': [1, '12', 0, 'auto', 1.5],
   'max-connections': ['auto', 5, 'none', 0],
   'max-client-share': [50, '50%', 101, 'half'],

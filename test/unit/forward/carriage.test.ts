@@ -392,3 +392,32 @@ describe('the end', () => {
     assert.equal(broken.calls.at(-1), 'abandon');
   });
 });
+
+describe('a body of unknown length that grows above its limit', () => {
+  const limit = (exchange: Client): void => {
+    exchange.maxBodyBytes = 10;
+  };
+  const send = ({ exchange, carriage }: ReturnType<typeof start>, bytes: number): void => {
+    exchange.bytesIn += bytes;
+    carriage.body(Buffer.alloc(bytes, 'x'));
+  };
+
+  test('passes up to the limit', () => {
+    const begun = start(POST, limit);
+    send(begun, 4);
+    send(begun, 6);
+    begun.carriage.bodyEnd(undefined);
+    assert.deepEqual(begun.transport.calls, ['send', 'body xxxx', 'body xxxxxx', 'end']);
+    assert.deepEqual(outcomes, ['borrow']);
+  });
+
+  test('is broken off at the app, never ended, and nothing above the limit is sent', () => {
+    const begun = start(POST, limit);
+    send(begun, 10);
+    send(begun, 1);
+    send(begun, 1);
+    begun.carriage.bodyEnd(undefined);
+    assert.deepEqual(begun.transport.calls, ['send', 'body xxxxxxxxxx', 'abandon']);
+    assert.deepEqual(outcomes, ['borrow', 'body_too_large']);
+  });
+});

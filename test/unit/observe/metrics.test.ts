@@ -27,6 +27,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   received_bytes_total: [],
   sent_bytes_total: [],
   plaintext_requests_total: ['action'],
+  rate_limited_total: [],
   client_certificates_rejected_total: ['reason'],
   certificate_not_before_timestamp_seconds: ['name'],
   certificate_not_after_timestamp_seconds: ['name'],

@@ -1,6 +1,7 @@
 // What the observers write of texts that a client chose, and of a defect of ours.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { REJECTIONS } from '../../../src/errors.ts';
 import { observeConnections } from '../../../src/observe/connections.ts';
 import { observeExchanges } from '../../../src/observe/exchanges.ts';
 import { boundedError, type Log } from '../../../src/observe/log.ts';
@@ -59,4 +60,26 @@ test('the subject of a refused certificate and the detail of an HTTP/2 session a
   observer.sessionFailed('bad_preface' as never, long, '192.0.2.7');
   for (const line of lines) assert.ok(JSON.stringify(line).length < 2000, String(line.msg));
   assert.equal(lines.length, 2);
+});
+
+test('a request that came too often is counted, from 0 on, and its line is a warning with the reason', async () => {
+  const { lines, log, metrics } = observed();
+  const counted = async () => /^tls_sidecar_rate_limited_total (\d+)$/m.exec(await metrics.text())?.[1];
+  assert.equal(await counted(), '0');
+  const settings = { accessLog: 'errors' } as const;
+  const observer = observeExchanges({ log, metrics, settings, clock: () => 0, plaintext: 'reject' });
+  for (const reason of ['rate_limited', 'body_too_large', undefined] as const) {
+    const exchange = new FakeExchange({});
+    exchange.rejection = reason && REJECTIONS[reason];
+    exchange.status = exchange.rejection?.status ?? 200;
+    observer.finished(exchange);
+  }
+  assert.equal(await counted(), '1');
+  assert.deepEqual(
+    lines.map(({ status, reason, side }) => [status, reason, side]),
+    [
+      [429, 'rate_limited', 'client'],
+      [413, 'body_too_large', 'client'],
+    ],
+  );
 });

@@ -5,6 +5,7 @@ import { REJECTIONS, type Rejection } from '../../../src/errors.ts';
 import type { Exchange, Failures } from '../../../src/exchange.ts';
 import { fieldValue } from '../../../src/http/fields.ts';
 import { AddressList } from '../../../src/net/addresses.ts';
+import { ClientRates } from '../../../src/net/client-rates.ts';
 import { createPipeline } from '../../../src/pipeline/pipeline.ts';
 import { createPolicies, type Policy } from '../../../src/pipeline/policies.ts';
 import { FakeExchange } from './fake-exchange.ts';
@@ -212,6 +213,8 @@ describe('an answer of ours', () => {
 
 describe('the list of policies', () => {
   const policies = createPolicies({
+    limits: { maxBodySize: Number.POSITIVE_INFINITY, rateLimit: undefined },
+    rates: new ClientRates(() => 0),
     appAuthority: 'localhost:80',
     plaintext: 'reject',
     trusted: new AddressList([]),

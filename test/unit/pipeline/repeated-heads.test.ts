@@ -11,6 +11,7 @@ import { writeFields } from '../../../src/http/head.ts';
 import { UnreadBytes } from '../../../src/http/unread.ts';
 import { readRequestHead } from '../../../src/listener/http1/request-head.ts';
 import { AddressList } from '../../../src/net/addresses.ts';
+import { ClientRates } from '../../../src/net/client-rates.ts';
 import { createPolicies } from '../../../src/pipeline/policies.ts';
 import { FakeExchange } from './fake-exchange.ts';
 
@@ -35,6 +36,8 @@ const BLOCKS = [
 const PEERS = ['192.0.2.7', '10.0.0.1'];
 
 const policies = createPolicies({
+  limits: { maxBodySize: Number.POSITIVE_INFINITY, rateLimit: undefined },
+  rates: new ClientRates(() => 0),
   appAuthority: 'app.local',
   plaintext: 'reject',
   trusted: new AddressList([{ address: '10.0.0.0', prefix: 8, family: 'ipv4' }]),
