@@ -2,7 +2,7 @@
 // connection to the app that it holds meanwhile. Only time in which the client owes something counts, so that a slow app is
 // never the client's fault. Whoever moves bytes adds them; there is no timer, the sweep asks.
 
-import type { ExchangeState } from '../exchange.ts';
+import type { ExchangeState } from './exchange-state.ts';
 import type { Limits } from './limits.ts';
 
 export type BodyRateLimits = Pick<Limits, 'minBodyRate' | 'clientTimeoutMs'>;

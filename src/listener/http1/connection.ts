@@ -1,12 +1,12 @@
-// One HTTP/1.x connection: bytes in, exchanges out, one after the other. It joins the reader of requests, the exchange in
-// flight, the client's deadline and the socket. It decides nothing about a request: how long its body is, and whether it is
-// acceptable, the pipeline says (exchange.bodyLength) before the first byte of the body is read.
+// One HTTP/1.x connection: bytes in, exchanges out, one after the other. It joins the reader of requests, the exchange in flight,
+// the client's deadline and the socket. How long a body is, the pipeline says (exchange.bodyLength) before its first byte is read.
 
 import type { Duplex } from 'node:stream';
 import { REJECTIONS } from '../../errors.ts';
-import { type ClientConnection, crashExchange, type ReceivedRequest } from '../../exchange.ts';
+import type { ClientConnection } from '../../exchange.ts';
 import { isMeasured } from '../body-rate.ts';
 import { IdlePlace, type OpenConnection } from '../connections.ts';
+import { crashExchange, type ReceivedRequest } from '../exchange-state.ts';
 import { ClientSocket, type SocketReader } from './client-socket.ts';
 import { ClientDeadline } from './deadline.ts';
 import { Http1Exchange } from './exchange.ts';

@@ -4,11 +4,12 @@
 
 import type { Duplex } from 'node:stream';
 import { REJECTIONS } from '../../errors.ts';
-import { type Carrier, ExchangeState, type ReceivedRequest, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { type Carrier, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
 import { isMeasured } from '../body-rate.ts';
+import { ExchangeState, type ReceivedRequest } from '../exchange-state.ts';
 import type { Http1Connection } from './connection.ts';
 
 /** Body pieces up to this many bytes are copied into the gathered string; larger ones are written as they are. */

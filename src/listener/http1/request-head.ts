@@ -1,11 +1,11 @@
 // The head of an HTTP/1.x request, found and read, or the word for what is wrong with it.
 
 import type { Reason } from '../../errors.ts';
-import type { ReceivedRequest } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { type HeadReason, readFields, readRequestLine } from '../../http/head.ts';
 import { keep, Repeats } from '../../http/repeats.ts';
 import { NoHead, type UnreadBytes } from '../../http/unread.ts';
+import type { ReceivedRequest } from '../exchange-state.ts';
 
 export type RequestHead = {
   readonly protocol: 'http/1.0' | 'http/1.1';

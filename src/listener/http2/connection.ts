@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { ClientIdentity } from '../../clients/certificate.ts';
 import { REJECTIONS } from '../../errors.ts';
-import { type ClientConnection, crashExchange, type TlsFacts } from '../../exchange.ts';
+import type { ClientConnection, TlsFacts } from '../../exchange.ts';
 import { Code } from '../../http/h2/frames.ts';
 import { H2Session } from '../../http/h2/session.ts';
 import { Cost, type SessionOwner } from '../../http/h2/session-owner.ts';
@@ -14,6 +14,7 @@ import type { Field } from '../../http/hpack/field.ts';
 import type { Account } from '../../net/budget.ts';
 import { ignoreError } from '../../net/guard.ts';
 import { IdlePlace, type OpenConnection } from '../connections.ts';
+import { crashExchange } from '../exchange-state.ts';
 import type { ClientFacts } from '../http1/options.ts';
 import { DEPARTURE_MARK, Departure } from './departure.ts';
 import { Http2Exchange } from './exchange.ts';

@@ -2,11 +2,12 @@
 // them. Every rule on what may not be carried on in HTTP/1 beyond that is the pipeline's.
 
 import type { Reason } from '../../errors.ts';
-import { type ReceivedRequest, UNKNOWN_LENGTH } from '../../exchange.ts';
+import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { DEFAULT_URGENCY, urgencyOf } from '../../http/h2/send-queue.ts';
 import { isToken } from '../../http/head.ts';
 import { type Field, Nature } from '../../http/hpack/field.ts';
+import type { ReceivedRequest } from '../exchange-state.ts';
 import type { Limits } from '../limits.ts';
 import { LastFields, type ReadFields } from './last-fields.ts';
 

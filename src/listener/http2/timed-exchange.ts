@@ -2,9 +2,9 @@
 // over. When the client owes, the exchange itself says.
 
 import { REJECTIONS } from '../../errors.ts';
-import { ExchangeState, type ReceivedRequest } from '../../exchange.ts';
 import type { H2Stream } from '../../http/h2/stream.ts';
 import { isMeasured } from '../body-rate.ts';
+import { ExchangeState, type ReceivedRequest } from '../exchange-state.ts';
 import type { Http2Connection } from './connection.ts';
 import type { FirstMessage } from './first-message.ts';
 import { StreamDeadline } from './stream-deadline.ts';

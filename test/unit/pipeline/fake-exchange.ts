@@ -2,8 +2,9 @@
 // written down call by call.
 
 import { Duplex } from 'node:stream';
-import { type Carrier, type ClientConnection, ExchangeState, type Protocol } from '../../../src/exchange.ts';
+import type { Carrier, ClientConnection, Protocol } from '../../../src/exchange.ts';
 import type { RawHeaders } from '../../../src/http/fields.ts';
+import { ExchangeState } from '../../../src/listener/exchange-state.ts';
 import { Budget } from '../../../src/net/budget.ts';
 
 export type FakeRequest = {

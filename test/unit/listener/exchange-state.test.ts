@@ -2,10 +2,10 @@
 // told if there was still something to do.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { REJECTIONS } from '../../src/errors.ts';
-import { crashExchange } from '../../src/exchange.ts';
-import { FakeCarrier } from './listener/http1/fake-handler.ts';
-import { FakeExchange } from './pipeline/fake-exchange.ts';
+import { REJECTIONS } from '../../../src/errors.ts';
+import { crashExchange } from '../../../src/listener/exchange-state.ts';
+import { FakeCarrier } from '../listener/http1/fake-handler.ts';
+import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
 function begin() {
   const exchange = new FakeExchange({});
