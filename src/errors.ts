@@ -2,6 +2,9 @@
 // details, the log's `reason`, the metric's label and the tests; status, RFC 9209 error type and the sentences for client
 // and operator follow from it here only. The README's table is written from it.
 
+import { APP_ROWS } from './errors/app.ts';
+import { REVIEW_ROWS } from './errors/reviews.ts';
+
 /** A mistake in options, files or environment: one clear line on stderr a problem, exit code 2. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
@@ -32,10 +35,6 @@ function requestError(status: number, text: string, advice: string): Row {
 
 function denied(status: number, text: string, advice: string): Row {
   return { status, error: 'http_request_denied', side: 'client', text, advice };
-}
-
-function upstream(status: number, error: string, text: string, advice: string): Row {
-  return { status, error, side: 'upstream', text, advice };
 }
 
 const BROKEN_CLIENT = 'A broken client, or an attack where many come from one client.';
@@ -157,67 +156,8 @@ const TABLE = {
     text: 'The client left.',
     advice: 'Usually nothing; many of them may mean that the app is slower than its clients wait.',
   },
-  // The app
-  upstream_refused: upstream(
-    502,
-    'connection_refused',
-    'The app does not accept connections. Is it running, and does it listen on the address of --upstream?',
-    'Is the app running, and does it listen on the address of --upstream?',
-  ),
-  upstream_unresolved: upstream(
-    502,
-    'dns_error',
-    "The app's host name cannot be resolved. See --upstream.",
-    'Correct the host of --upstream, or its DNS.',
-  ),
-  upstream_connect_timeout: upstream(
-    504,
-    'connection_timeout',
-    'The app did not accept a connection within --upstream-connect-timeout.',
-    'The app hangs or is overloaded, or its address leads nowhere.',
-  ),
-  upstream_busy: upstream(
-    503,
-    'connection_limit_reached',
-    'All connections to the app are busy (--upstream-max-connections).',
-    "More requests at once than --upstream-max-connections, or than the app's HTTP/2 sessions have streams.",
-  ),
-  upstream_timeout: upstream(
-    504,
-    'http_response_timeout',
-    'The app sent nothing for --upstream-timeout.',
-    'The app hangs, or is slower than --upstream-timeout.',
-  ),
-  upstream_closed: upstream(
-    502,
-    'connection_terminated',
-    'The app closed the connection before its answer was complete.',
-    'The app crashed or gave up in the middle: its own log says why.',
-  ),
-  upstream_malformed: upstream(
-    502,
-    'http_protocol_error',
-    "The app's answer is not valid HTTP.",
-    'The app writes something else than HTTP there, or --upstream is the wrong port.',
-  ),
-  upstream_ambiguous: upstream(
-    502,
-    'http_protocol_error',
-    "The length of the app's answer is ambiguous.",
-    'The app sends two lengths; two readers would read two answers.',
-  ),
-  upstream_header_too_large: upstream(
-    502,
-    'http_response_header_section_size',
-    "The head of the app's answer is too large.",
-    'The app sends too large or too many fields, often cookies.',
-  ),
-  upstream_bad_upgrade: upstream(
-    502,
-    'http_upgrade_failed',
-    'The app does not offer the protocol that was asked for, or changed to another one.',
-    'The app does not offer WebSockets there, or answered with something else.',
-  ),
+  ...APP_ROWS,
+  ...REVIEW_ROWS,
   // Ourselves
   draining: {
     status: 503,

@@ -9,7 +9,8 @@ import { isList, OPTION_NAMES, OPTIONS, type OptionName, variableOf } from '../c
 import { readVersion } from './version.ts';
 
 const COMMANDS = ['serve', 'check', 'drain'];
-const TEXT_COMMANDS = ['inject', 'uninject'];
+/** With flags of their own. */
+const OTHER_COMMANDS = ['inject', 'uninject', 'webhook'];
 /** Of the command `drain` alone. */
 const TIMEOUT = 'timeout';
 
@@ -50,10 +51,10 @@ export async function parseArguments(args: readonly string[]): Promise<Arguments
   return { command, flags: options, configFile, timeout, problems, told };
 }
 
-/** Those that take a text have options of their own, so that they must be told from the start. */
+/** Whose flags they are must be known from the start. */
 function unknownCommand(command: string): string {
-  if (TEXT_COMMANDS.includes(command)) return `"${command}" comes first, as in tls-sidecar ${command} --help`;
-  return `unknown command "${command}"; there are serve (the default), check, drain, inject and uninject`;
+  if (OTHER_COMMANDS.includes(command)) return `"${command}" comes first, as in tls-sidecar ${command} --help`;
+  return `unknown command "${command}"; there are serve (the default), check, drain, inject, uninject and webhook`;
 }
 
 /**
@@ -78,7 +79,7 @@ function setAside(args: readonly string[]): {
       isSwitch(name) &&
       next !== undefined &&
       !next.startsWith('-') &&
-      ![...COMMANDS, ...TEXT_COMMANDS].includes(next)
+      ![...COMMANDS, ...OTHER_COMMANDS].includes(next)
     ) {
       flags[name] = next;
       i++;
@@ -113,7 +114,7 @@ function describe(parser: Argv): Argv {
   const described = parser
     .scriptName('tls-sidecar')
     .usage(
-      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving\n$0 drain    stop the running sidecar in order; returns when it has drained\n$0 inject   add the sidecar to Kubernetes YAML; uninject takes it out (--help tells more)',
+      '$0 [serve]  terminate TLS and forward to the app, until SIGTERM\n$0 check    test the same options without serving\n$0 drain    stop the running sidecar in order; returns when it has drained\n$0 inject   add the sidecar to Kubernetes YAML; uninject takes it out (--help tells more)\n$0 webhook  add it to new Pods, asked by the API server (--help tells more)',
     )
     .parserConfiguration({
       'camel-case-expansion': false,

@@ -20,6 +20,10 @@ export async function run(args: readonly string[], env: Environment): Promise<nu
       const { runInject } = await import('./inject.ts');
       return await runInject(first, rest);
     }
+    if (first === 'webhook') {
+      const { runWebhook } = await import('./webhook.ts');
+      return await runWebhook(rest, env);
+    }
     const { command, flags, configFile, timeout, problems, told } = await parseArguments(args);
     if (told !== '') {
       process.stdout.write(`${told}\n`);

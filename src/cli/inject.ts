@@ -3,12 +3,12 @@
 
 import { readFile } from 'node:fs/promises';
 import { buffer as allOf } from 'node:stream/consumers';
-import yargs from 'yargs';
 import { ConfigError, errorCode } from '../errors.ts';
 import { type Injected, inject } from '../inject/inject.ts';
-import { INJECT_FLAGS, type InjectFlag, readSettings } from '../inject/options.ts';
+import { INJECT_FLAGS, readSettings } from '../inject/options.ts';
 import { parseStream } from '../inject/stream.ts';
 import { uninject } from '../inject/uninject.ts';
+import { type OwnCommand, parseOwn } from './own-flags.ts';
 import { readVersion } from './version.ts';
 
 const SUCCESS = 0;
@@ -22,7 +22,7 @@ export type TextCommand = 'inject' | 'uninject';
 
 /** `args` are those behind the command. Throws a ConfigError for whatever is wrong with them or with the input. */
 export async function runInject(command: TextCommand, args: readonly string[]): Promise<number> {
-  const { files, flags, problems, told } = await parse(command, args);
+  const { words: files, flags, problems, told } = await parseOwn(describe(command), args);
   if (told !== '') {
     process.stdout.write(`${told}\n`);
     return SUCCESS;
@@ -35,69 +35,16 @@ export async function runInject(command: TextCommand, args: readonly string[]): 
   return SUCCESS;
 }
 
-type Parsed = {
-  readonly files: readonly string[];
-  readonly flags: Readonly<Record<string, readonly string[]>>;
-  readonly problems: string[];
-  readonly told: string;
-};
-
-async function parse(command: TextCommand, args: readonly string[]): Promise<Parsed> {
-  const names = command === 'inject' ? (Object.keys(INJECT_FLAGS) as InjectFlag[]) : [];
-  // On names that every object has, yargs fails.
-  const reserved = args.flatMap((arg) => /^--([^=]+)/.exec(arg)?.[1] ?? []).filter((name) => name in Object.prototype);
-  if (reserved.length > 0)
-    throw new ConfigError(reserved.map((name) => `unknown option --${name}; ${command} --help lists them`));
-  const problems: string[] = [];
-  let told = '';
-  const argv = await describe(command, names).parseAsync([...args], {}, (error, _argv, output) => {
-    if (error) problems.push(error.message.split('\n')[0] ?? 'wrong arguments');
-    else told = output;
-  });
-  const flags: Record<string, string[]> = {};
-  for (const [name, value] of Object.entries(argv)) {
-    if (['_', '$0', 'help', 'version'].includes(name) || value === undefined) continue;
-    const texts = (Array.isArray(value) ? value : [value]).map(String);
-    if (!names.some((known) => known === name)) problems.push(`unknown option --${name}; ${command} --help lists them`);
-    else if (texts.some((text) => text === '' || text === 'undefined'))
-      problems.push(`--${name} needs a value: ${INJECT_FLAGS[name as InjectFlag].takes}`);
-    else if (texts.length > 1 && !('list' in INJECT_FLAGS[name as InjectFlag]))
-      problems.push(`--${name} is given ${texts.length} times; once is enough`);
-    else flags[name] = texts;
-  }
-  return { files: argv._.map(String), flags, problems, told };
-}
-
-function describe(command: TextCommand, names: readonly InjectFlag[]): ReturnType<typeof yargs> {
+function describe(command: TextCommand): OwnCommand {
   const what =
     command === 'inject'
       ? 'add the sidecar to the workloads in Kubernetes YAML or JSON'
       : 'take out what inject added; every byte is as before';
-  const described = yargs()
-    .scriptName(`tls-sidecar ${command}`)
-    .usage(`$0 [FILE…|-]  ${what}\n\nThe result goes to stdout, a report to stderr. Without a FILE, stdin is read.`)
-    .parserConfiguration({
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'parse-numbers': false,
-      'parse-positional-numbers': false,
-      'boolean-negation': false,
-      'short-option-groups': false,
-    })
-    .version(readVersion())
-    .help()
-    .locale('en')
-    .wrap(Math.min(110, process.stdout.columns ?? 110))
-    .exitProcess(false);
-  for (const name of names) {
-    const { takes, help, default: value } = INJECT_FLAGS[name];
-    described.option(name, {
-      type: 'string',
-      describe: `${help} ${takes}`,
-      ...(value !== '' && { defaultDescription: value }),
-    });
-  }
-  return described;
+  return {
+    name: command,
+    usage: `$0 [FILE…|-]  ${what}\n\nThe result goes to stdout, a report to stderr. Without a FILE, stdin is read.`,
+    flags: command === 'inject' ? INJECT_FLAGS : {},
+  };
 }
 
 /** Several files are one stream, in their order. */

@@ -5,6 +5,7 @@ import { collectWhenIdle } from '../lifecycle/idle-collection.ts';
 import { onSignals } from '../lifecycle/signals.ts';
 import { createLog } from '../observe/log.ts';
 import { createMetrics } from '../observe/metrics.ts';
+import type { BuiltIn } from '../sidecar/built-in.ts';
 import { startSidecar } from '../sidecar/sidecar.ts';
 import { isPatched, PATCHED } from './node-release.ts';
 import { readVersion } from './version.ts';
@@ -12,8 +13,11 @@ import { readVersion } from './version.ts';
 const STOPPED = 0;
 const FAILED = 1;
 
-/** `reread` reads the configuration again, or throws a ConfigError. Resolves with the exit code of the process. */
-export async function serve(loaded: Loaded, reread: () => Loaded): Promise<number> {
+/**
+ * `reread` reads the configuration again, or throws a ConfigError; `builtIn` answers instead of an app. Resolves with the exit
+ * code of the process.
+ */
+export async function serve(loaded: Loaded, reread: () => Loaded, builtIn?: BuiltIn): Promise<number> {
   const version = readVersion();
   const build = { version, node: process.version, openssl: process.versions.openssl ?? '' };
   const metrics = createMetrics(build, loaded.config.admin !== 'off');
@@ -27,7 +31,11 @@ export async function serve(loaded: Loaded, reread: () => Loaded): Promise<numbe
         resolve(FAILED);
       });
       const stopping = new AbortController();
-      const starting = startSidecar(loaded, { output, metrics, version, reread }, stopping.signal);
+      const starting = startSidecar(
+        loaded,
+        { output, metrics, version, reread, ...(builtIn && { builtIn }) },
+        stopping.signal,
+      );
       collectWhenIdle();
       starting.then((sidecar) => {
         if (sidecar !== undefined && !isPatched(process.version))

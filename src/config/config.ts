@@ -30,13 +30,15 @@ export type Loaded = {
 
 /**
  * Throws a ConfigError that lists every problem, each with the option, where the value came from and what it takes.
- * `configFile` is the path that --config gave, if any; `argumentProblems` are reported with the rest.
+ * `configFile` is the path that --config gave, if any; `argumentProblems` are reported with the rest. `defaults` stand for
+ * those of the table.
  */
 export function loadConfig(
   flags: Flags,
   env: Environment,
   configFile: string | undefined,
   argumentProblems: readonly string[] = [],
+  defaults: Flags = {},
 ): Loaded {
   const problems = [...argumentProblems];
   if (configFile === '') problems.push(emptyProblem('config', variableOf('config')));
@@ -44,7 +46,7 @@ export function loadConfig(
   const values: Record<string, unknown> = {};
   const given: Record<string, Given> = {};
   for (const name of OPTION_NAMES) {
-    const found = find(name, { flags, env, file, configFile });
+    const found = find(name, { flags, env, file, configFile, defaults });
     const texts = isList(name) ? members(name, found, problems) : [String(found.text)];
     const read = texts.map((text) => parse(name, text, found, problems));
     values[camel(name)] = isList(name) ? Object.freeze(read) : read[0];
@@ -63,9 +65,10 @@ type Places = {
   readonly env: Environment;
   readonly file: Flags;
   readonly configFile: string | undefined;
+  readonly defaults: Flags;
 };
 
-function find(name: OptionName, { flags, env, file, configFile = '' }: Places): Found {
+function find(name: OptionName, { flags, env, file, configFile = '', defaults }: Places): Found {
   const variable = variableOf(name);
   const candidates: readonly [string | readonly string[] | undefined, Source, origin: string][] = [
     [flags[name], 'flag', 'the flag'],
@@ -73,7 +76,11 @@ function find(name: OptionName, { flags, env, file, configFile = '' }: Places): 
     [file[name], 'file', configFile],
   ];
   const found = candidates.find(([text]) => text !== undefined);
-  const [text = OPTIONS[name].default, from, origin] = found ?? [undefined, 'default' as const, 'the default'];
+  const [text = defaults[name] ?? OPTIONS[name].default, from, origin] = found ?? [
+    undefined,
+    'default' as const,
+    'the default',
+  ];
   return { text, from, origin };
 }
 

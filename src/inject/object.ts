@@ -2,8 +2,8 @@
 // the object stays as it is.
 
 import { type Operation, toJsonPatch } from './edits/json-patch.ts';
-import { get, type JsonObject } from './edits/objects.ts';
-import type { SourceOf } from './edits/original.ts';
+import type { JsonObject } from './edits/objects.ts';
+import { jsonOf } from './edits/original.ts';
 import { type Plan, planInjection } from './pod/plan.ts';
 import { workloadOf } from './pod/workload.ts';
 import type { InjectSettings } from './settings.ts';
@@ -19,12 +19,4 @@ export function injectObject(object: JsonObject, settings: InjectSettings): Obje
   if (workload === undefined) return { plan: { kind: 'skip', reason: 'the kind is not supported' }, patch: [] };
   const plan = planInjection(workload, settings, jsonOf(object));
   return { plan, patch: plan.kind === 'injection' ? toJsonPatch(plan.edits) : [] };
-}
-
-/** An object has no spelling of its own: what is replaced is kept as JSON. */
-function jsonOf(object: JsonObject): SourceOf {
-  return (edit) => {
-    if (edit.kind === 'rename') return String(edit.path.at(-1));
-    return JSON.stringify(get(object, edit.path)) ?? '';
-  };
 }

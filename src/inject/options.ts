@@ -69,11 +69,15 @@ export const INJECT_FLAGS = {
 
 export type InjectFlag = keyof typeof INJECT_FLAGS;
 
-/** Throws a ConfigError that lists every problem; those of the arguments themselves come first. */
+/**
+ * Throws a ConfigError that lists every problem; those of the arguments themselves come first. `secret` may be left open to
+ * the annotations of each workload.
+ */
 export function readSettings(
   given: Readonly<Record<string, readonly string[]>>,
   version: string,
   problems: string[],
+  secret: 'required' | 'open' = 'required',
 ): InjectSettings {
   const read = <T>(name: InjectFlag, { parse, default: otherwise }: Flag<T>): T | undefined => {
     const text = given[name]?.[0] ?? otherwise;
@@ -104,7 +108,11 @@ export function readSettings(
     memoryLimit: read('memory-limit', flags['memory-limit']) ?? '',
     options: {},
   };
-  if (given.secret === undefined && !problems.some((problem) => problem.startsWith('--secret ')))
+  if (
+    secret === 'required' &&
+    given.secret === undefined &&
+    !problems.some((problem) => problem.startsWith('--secret '))
+  )
     problems.push('--secret is missing: the name of the Secret with the certificate, as --secret web-tls');
   if (probes === 'rewrite' && mode === 'target-port')
     problems.push('--probes rewrite needs --mode redirect: in target-port mode the kubelet still reaches the app');

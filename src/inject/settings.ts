@@ -20,6 +20,7 @@ export type AppPort = { readonly app: number | string; readonly listen?: number 
 export type InjectSettings = {
   readonly version: string;
   readonly mode: Mode;
+  /** Empty: every workload has to name its own. */
   readonly secret: string;
   /** Empty: the only or first one that the app's container declares. */
   readonly appPorts: readonly AppPort[];

@@ -99,6 +99,10 @@ export const METRICS = {
     'How often the watch of the certificate directories was set up anew, because it failed or they were replaced.',
     'reason',
   ),
+  reviews_total: counter(
+    'Admission reviews that the command webhook answered, by what became of the object: injected, skipped, refused.',
+    'result',
+  ),
   log_lines_dropped_total: counter('Log lines that were lost because stdout was not read.'),
   spans_dropped_total: counter(
     'Spans of --trace-otlp that were lost: the queue was full, or the collector did not take them.',

@@ -10,6 +10,7 @@ import { createLifecycle, type Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { type Apps, watchApps } from './apps.ts';
+import { type BuiltIn, NO_APPS } from './built-in.ts';
 import type { Certificates } from './certificates.ts';
 import type { Settings } from './settings.ts';
 
@@ -23,19 +24,20 @@ export type OperationOptions = {
   readonly now: () => Date;
   readonly certificates: Certificates;
   readonly settings: Settings;
+  readonly builtIn: BuiltIn | undefined;
   /** As of AdminOptions. */
   readonly drain: () => Promise<void> | undefined;
 };
 
 /** The admin server does not listen yet. */
 export function createOperation(config: Config, options: OperationOptions): Operation {
-  const { log, metrics, version, clock, now, certificates, settings, drain } = options;
+  const { log, metrics, version, clock, now, certificates, settings, builtIn, drain } = options;
   const { identity, clients } = certificates;
   const lifecycle = createLifecycle((state) => {
     metrics.draining.set(state === 'draining' ? 1 : 0);
     log.info({ state }, 'state');
   });
-  const apps = watchApps(config, log, clock);
+  const apps = builtIn === undefined ? watchApps(config, log, clock) : NO_APPS;
   metrics.tellReadinessWith(() => ({ appUp: apps.areUp, ready: apps.areUp && lifecycle.state === 'ready' }));
   const configuration = (): object => {
     const { config, given, file = null } = settings.inForce;

@@ -21,6 +21,7 @@ import type { Traces } from '../observe/traces/traces.ts';
 import { createPipeline } from '../pipeline/pipeline.ts';
 import { createPolicies } from '../pipeline/policies.ts';
 import type { Apps } from './apps.ts';
+import type { BuiltIn } from './built-in.ts';
 import { planCapacity } from './capacity.ts';
 import type { Certificates } from './certificates.ts';
 import { makeListener } from './downstream.ts';
@@ -45,6 +46,8 @@ export type PathOptions = {
   readonly now: () => Date;
   readonly apps: Apps;
   readonly traces: Traces | undefined;
+  /** Answers instead of an app. */
+  readonly builtIn: BuiltIn | undefined;
 };
 
 /** The listener does not listen yet. */
@@ -100,11 +103,15 @@ type Forwarders = ReadonlyMap<UpstreamAddress, Forwarder>;
 /** One for each app, however many listeners lead to it. */
 async function openForwarders(
   config: Config,
-  { log, metrics, clock }: PathOptions,
+  { log, metrics, clock, now, builtIn }: PathOptions,
   deadlines: Deadlines,
   maxConnections: number,
   account: Account,
 ): Promise<Forwarders> {
+  if (builtIn !== undefined) {
+    const forwarder = builtIn.create({ log, metrics, clock, now, deadlines });
+    return new Map(upstreamsOf(config).map((upstream) => [upstream, forwarder]));
+  }
   const defect = observeDefects(log, metrics);
   const crashed = (error: unknown): void => defect(undefined, error);
   const shareRefused = (): void => metrics.client_share_refused_total.inc();

@@ -6,21 +6,26 @@ import { isH2cOnly, upstreamPerListener } from '../config/upstreams.ts';
 import { upstreamName } from '../forward/upstream.ts';
 import type { Capacity } from '../net/capacity.ts';
 import type { Bound } from '../net/ports.ts';
+import type { BuiltIn } from './built-in.ts';
 
-export function servedFacts(
-  config: Config,
-  listen: readonly Bound[],
-  capacity: Capacity,
-  certificates: readonly unknown[],
-) {
+export type Served = {
+  readonly listen: readonly Bound[];
+  readonly capacity: Capacity;
+  readonly certificates: readonly unknown[];
+  readonly builtIn: BuiltIn | undefined;
+};
+
+export function servedFacts(config: Config, { listen, capacity, certificates, builtIn }: Served) {
   const { upstreamProtocol, forwarder } = config;
+  const { connections: maxConnections } = capacity;
+  if (builtIn !== undefined) return { listen: onlyOrAll(listen), app: builtIn.name, maxConnections, certificates };
   const upstreams = upstreamPerListener(config);
   return {
     listen: onlyOrAll(listen),
     upstream: onlyOrAll(upstreams.map(upstreamName)),
     upstreamProtocol: onlyOrAll(upstreams.map((upstream) => (isH2cOnly(upstream) ? 'h2c' : upstreamProtocol))),
     forwarder,
-    maxConnections: capacity.connections,
+    maxConnections,
     upstreamMaxConnections: capacity.upstreamConnections,
     certificates,
   };

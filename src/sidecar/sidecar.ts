@@ -6,6 +6,7 @@ import { certificateFacts } from '../observe/certificates.ts';
 import type { LogOutput } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { openTraces } from '../observe/traces/traces.ts';
+import type { BuiltIn } from './built-in.ts';
 import { openCertificates } from './certificates.ts';
 import { watchConfiguration } from './configuration.ts';
 import { createDraining, type Draining } from './draining.ts';
@@ -27,6 +28,8 @@ export type Runtime = {
   readonly version: string;
   /** Reads the configuration again; throws a ConfigError. */
   readonly reread: () => Loaded;
+  /** Answers instead of an app. */
+  readonly builtIn?: BuiltIn;
 };
 
 /**
@@ -35,7 +38,7 @@ export type Runtime = {
  */
 export async function startSidecar(
   loaded: Loaded,
-  { output: { log }, metrics, version, reread }: Runtime,
+  { output: { log }, metrics, version, reread, builtIn }: Runtime,
   stopping: AbortSignal,
 ): Promise<Sidecar | undefined> {
   const { config } = loaded;
@@ -46,7 +49,7 @@ export async function startSidecar(
   const settings = createSettings({ loaded, reread, clients, log });
   let draining: Draining | undefined;
   const { lifecycle, apps, admin } = createOperation(config, {
-    ...{ log, metrics, version, clock, now, certificates, settings },
+    ...{ log, metrics, version, clock, now, certificates, settings, builtIn },
     drain: () => draining?.begin(),
   });
   const stopped = (cut: number): void => {
@@ -63,12 +66,12 @@ export async function startSidecar(
     return undefined;
   }
   const traces = await openTraces(config.traceOtlp, { log, metrics, version, clock });
-  const path = await makePath(config, { log, metrics, settings, certificates, clock, now, apps, traces });
+  const path = await makePath(config, { log, metrics, settings, certificates, clock, now, apps, traces, builtIn });
   const { capacity } = path;
   const listen = await path.open();
   draining = createDraining({ path, lifecycle, settings, apps, clock });
   lifecycle.advance('ready');
-  const served = servedFacts(config, listen, capacity, identity.pairs.map(certificateFacts));
+  const served = servedFacts(config, { listen, capacity, certificates: identity.pairs.map(certificateFacts), builtIn });
   log.info({ admin: adminAddress, ...served, version, node: process.version }, 'serving');
   const watch = watchConfiguration(settings, log);
 

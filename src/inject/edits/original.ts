@@ -19,6 +19,14 @@ export type OriginalRecord =
 /** How the source says what an edit replaces; of a fill everything after the colon. */
 export type SourceOf = (edit: Edit) => string;
 
+/** An object has no spelling of its own: what is replaced is kept as JSON. */
+export function jsonOf(object: JsonObject): SourceOf {
+  return (edit) => {
+    if (edit.kind === 'rename') return JSON.stringify(String(edit.path.at(-1)));
+    return JSON.stringify(get(object, edit.path)) ?? '';
+  };
+}
+
 export function recordsOf(object: JsonObject, edits: readonly Edit[], sourceOf: SourceOf): OriginalRecord[] {
   const pointer = (path: Path): string => toPointer(stepsOf(object, edits, path));
   return edits.flatMap((edit) => recordsOfEdit(edit, pointer, sourceOf));

@@ -4,7 +4,7 @@
 import { type Edit, merge, prepend } from '../edits/edits.ts';
 import { get, isEmpty, objectAt, type Path, textAt } from '../edits/objects.ts';
 import { type OriginalRecord, recordsOf, type SourceOf } from '../edits/original.ts';
-import { DEFAULT_CONTAINER, INJECTED, type InjectSettings, ORIGINAL, withAnnotations } from '../settings.ts';
+import { DEFAULT_CONTAINER, INJECTED, type InjectSettings, ORIGINAL, PREFIX, withAnnotations } from '../settings.ts';
 import { certsVolume, initContainer, sidecarContainer } from './containers.ts';
 import { notesOn } from './notes.ts';
 import { planProbes } from './probes.ts';
@@ -49,6 +49,7 @@ export function planInjection(workload: Workload, given: InjectSettings, sourceO
       reason: `container "${app.name}" declares no TCP port; name it with --app-port or the annotation tls-sidecar.dev/ports`,
     };
   }
+  if (settings.secret === '') problems.push(`no Secret is named: say it with the annotation ${PREFIX}secret`);
   problems.push(...unusable(workload));
   const captured = settings.mode === 'redirect' ? tlsPorts.map((tlsPort) => tlsPort.app) : [];
   const keeps = settings.probes === 'keep';

@@ -28,7 +28,7 @@ describe('a mistake', () => {
       'in the command',
       ['chekc'],
       {},
-      /^tls-sidecar: unknown command "chekc"; there are serve \(the default\), check, drain, inject and uninject\n$/,
+      /^tls-sidecar: unknown command "chekc"; there are serve \(the default\), check, drain, inject, uninject and webhook\n$/,
     ],
     ['in a value', ['--listen', 'x'], {}, /^tls-sidecar: --listen takes .* the flag says "x"\n$/],
     [

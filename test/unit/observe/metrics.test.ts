@@ -35,6 +35,7 @@ const METRICS: Readonly<Record<string, readonly string[]>> = {
   certificate_last_reload_success_timestamp_seconds: [],
   certificate_disk_differs: ['name'],
   certificate_watch_rearmed_total: ['reason'],
+  reviews_total: ['result'],
   log_lines_dropped_total: [],
   spans_dropped_total: ['reason'],
   app_up: [],
