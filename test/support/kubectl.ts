@@ -18,12 +18,26 @@ export function readUntyped(kubectl: string, file: URL): KubernetesObject[] {
 
 /** The object as the release's own types hold it. */
 export function readTyped(kubectl: string, object: KubernetesObject): unknown {
-  const input = JSON.stringify(object);
-  const command =
-    object.kind === 'Service'
-      ? ['selector', '--local', '-f', '-', 'read=yes']
-      : ['image', '--local', '-f', '-', '*=read:1'];
-  return JSON.parse(execFileSync(kubectl, ['set', ...command, '-o', 'json'], { encoding: 'utf8', input }));
+  return readAllTyped(kubectl, [object])[0];
+}
+
+/** The same of many, in their order, in two runs of kubectl. */
+export function readAllTyped(kubectl: string, objects: readonly KubernetesObject[]): unknown[] {
+  const read = (chosen: readonly KubernetesObject[], command: string[]): KubernetesObject[] => {
+    if (chosen.length === 0) return [];
+    const input = chosen.map((object) => JSON.stringify(object)).join('\n');
+    const args = ['set', ...command, '-o', 'json'];
+    const found = concatenated(execFileSync(kubectl, args, { encoding: 'utf8', input, maxBuffer: 1e9 }));
+    if (found.length !== chosen.length) throw new Error(`${kubectl} read ${found.length} of ${chosen.length} objects`);
+    return found;
+  };
+  const isService = ({ kind }: KubernetesObject): boolean => kind === 'Service';
+  const services = read(objects.filter(isService), ['selector', '--local', '-f', '-', 'read=yes']);
+  const workloads = read(
+    objects.filter((object) => !isService(object)),
+    ['image', '--local', '-f', '-', '*=read:1'],
+  );
+  return objects.map((object) => (isService(object) ? services : workloads).shift());
 }
 
 /** kubectl prints one JSON text after the other. */

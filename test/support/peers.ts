@@ -16,6 +16,9 @@ export const PYTHON = '/usr/bin/python3';
 
 const KUBECTL_REMEDY = '.ci/kubectl FOLDER fetches it; put FOLDER on the PATH';
 
+/** Each release that .ci/kubectl fetches. */
+export const KUBECTLS = ['1.29', '1.30', '1.31', '1.32', '1.33', '1.34', '1.35'].map((release) => `kubectl-${release}`);
+
 /** How each tells its version; its package on Debian where that has another name, or what else to do. */
 const programs: Record<string, { version?: readonly string[]; package?: string; remedy?: string }> = {
   busybox: {},
@@ -34,8 +37,7 @@ const programs: Record<string, { version?: readonly string[]; package?: string; 
   'ip6tables-nft': { version: ['--version'], package: 'iptables' },
   'iptables-legacy': { version: ['--version'], package: 'iptables' },
   'iptables-nft': { version: ['--version'], package: 'iptables' },
-  'kubectl-1.29': { version: ['version', '--client'], remedy: KUBECTL_REMEDY },
-  'kubectl-1.35': { version: ['version', '--client'], remedy: KUBECTL_REMEDY },
+  ...Object.fromEntries(KUBECTLS.map((name) => [name, { version: ['version', '--client'], remedy: KUBECTL_REMEDY }])),
   mount: { version: ['--version'] },
   nghttp: { version: ['--version'], package: 'nghttp2-client' },
   nghttpd: { version: ['--version'], package: 'nghttp2-server' },

@@ -74,18 +74,25 @@ export interface Crowd {
 }
 
 export type CrowdOptions = {
+  /** Default: this machine. Whatever it is, the certificate has to be for `localhost`. */
+  readonly host?: string;
   readonly port: number;
   readonly ca: string;
   readonly h1: number;
   readonly h2: number;
+  /** Clients of HTTP/1.1 with a connection for each request; counted as h1. Default 0. */
+  readonly fresh?: number;
+  /** What the body of every answer is. */
+  readonly answer?: string;
   /** The longest that a client waits before it asks again. */
   readonly pauseMs: number;
 };
 
 const BODY = 'the answer';
 
-/** Clients of both protocols; the app must answer every request with 200 and "the answer". */
-export function startCrowd({ port, ca, h1, h2, pauseMs }: CrowdOptions): Crowd {
+/** Clients of both protocols; the app must answer every request with 200 and the one body. */
+export function startCrowd(options: CrowdOptions): Crowd {
+  const { h1, h2, fresh = 0, pauseMs } = options;
   const failures: Failure[] = [];
   const answered = { h1: 0, h2: 0 };
   let stopped = false;
@@ -103,8 +110,9 @@ export function startCrowd({ port, ca, h1, h2, pauseMs }: CrowdOptions): Crowd {
     }
   };
   const clients = [
-    ...Array.from({ length: h1 }, () => http1Client(port, ca)).map(({ once }) => ask('h1', once)),
-    ...Array.from({ length: h2 }, () => http2Client(port, ca)).map(({ once }) => ask('h2', once)),
+    ...Array.from({ length: h1 }, () => http1Client(options)).map(({ once }) => ask('h1', once)),
+    ...Array.from({ length: fresh }, () => http1Client(options, false)).map(({ once }) => ask('h1', once)),
+    ...Array.from({ length: h2 }, () => http2Client(options)).map(({ once }) => ask('h2', once)),
   ];
   return {
     answered,
@@ -120,19 +128,19 @@ type Asked = { clientPort: number | undefined };
 type Client = { once: (state: Asked) => Promise<void> };
 
 /** One kept connection after the other, by Node's agent. */
-function http1Client(port: number, ca: string): Client {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1, ca });
+function http1Client({ host = 'localhost', port, ca, answer }: CrowdOptions, keepAlive = true): Client {
+  const agent = new Agent({ keepAlive, maxSockets: 1, ca });
   return {
     once: (state) =>
       new Promise((resolve, reject) => {
-        const asked = request({ host: 'localhost', port, agent, path: '/', family: 4 }, (response) => {
+        const asked = request({ host, servername: 'localhost', port, agent, path: '/', family: 4 }, (response) => {
           let body = '';
           response.setEncoding('utf8');
           response.on('data', (text: string) => {
             body += text;
           });
           response.on('error', reject);
-          response.on('close', () => check(response.statusCode, body, response.complete).then(resolve, reject));
+          response.on('close', () => check(response.statusCode, body, response.complete, answer).then(resolve, reject));
         });
         asked.on('socket', (socket) => {
           const note = (): void => {
@@ -151,26 +159,26 @@ function http1Client(port: number, ca: string): Client {
  * A connection until it is told to go, or lost; then another one. Of frames, not of node:http2: that counts a request as
  * refused which it has not even sent when a GOAWAY comes.
  */
-function http2Client(port: number, ca: string): Client {
+function http2Client({ host = '127.0.0.1', port, ca, answer }: CrowdOptions): Client {
   let client: H2Client | undefined;
   return {
     async once(state) {
       if (client === undefined || client.goaway !== undefined || client.ended) {
         client?.destroy();
         client = undefined;
-        client = await connectH2({ port, ca, rejectUnauthorized: true });
+        client = await connectH2({ host, port, ca, rejectUnauthorized: true });
       }
       state.clientPort = client.raw.socket.localPort;
       const id = client.request(fieldsOf());
       const { reset, ended } = await client.over(id);
       if (reset !== undefined) throw new Error(`reset with ${reset}`);
-      await check(client.status(id), client.body(id).toString(), ended);
+      await check(client.status(id), client.body(id).toString(), ended, answer);
     },
   };
 }
 
-async function check(status: number | undefined, body: string, complete: boolean): Promise<void> {
-  if (status !== 200 || body !== BODY || !complete)
+async function check(status: number | undefined, body: string, complete: boolean, wanted = BODY): Promise<void> {
+  if (status !== 200 || body !== wanted || !complete)
     throw new Error(`status ${status}, "${body.slice(0, 100)}"${complete ? '' : ', cut'}`);
 }
 

@@ -10,6 +10,7 @@ import { parseAllDocuments } from 'yaml';
 import { type JsonObject, listAt, objectAt } from '../../../src/inject/edits/objects.ts';
 import { type KubernetesObject, unknownTo } from '../../support/kubectl.ts';
 import { needs } from '../../support/needs.ts';
+import { KUBECTLS } from '../../support/peers.ts';
 import { judge } from '../../support/pod-security.ts';
 
 const root = new URL('../../../', import.meta.url);
@@ -124,7 +125,7 @@ describe('the chart', () => {
   });
 
   for (const mode of ['target-port', 'redirect'] as const) {
-    for (const kubectl of ['kubectl-1.29', 'kubectl-1.35']) {
+    for (const kubectl of KUBECTLS) {
       test(`${kubectl} knows every field in mode ${mode}`, (t) => {
         if (!needs(t, 'helm', kubectl)) return;
         const { objects } = render(`tls-sidecar.mode=${mode}`);

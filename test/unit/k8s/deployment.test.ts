@@ -11,6 +11,7 @@ import { parseAllDocuments } from 'yaml';
 import { type JsonObject, objectAt } from '../../../src/inject/edits/objects.ts';
 import { type KubernetesObject, unknownTo } from '../../support/kubectl.ts';
 import { needs } from '../../support/needs.ts';
+import { KUBECTLS } from '../../support/peers.ts';
 import { judge } from '../../support/pod-security.ts';
 
 const folder = new URL('../../../k8s/', import.meta.url);
@@ -81,7 +82,7 @@ function built(kubectl: string): Found[] {
   return parse(execFileSync(kubectl, ['kustomize', work], { encoding: 'utf8' }));
 }
 
-for (const kubectl of ['kubectl-1.29', 'kubectl-1.35']) {
+for (const kubectl of KUBECTLS) {
   test(`${kubectl} knows every field of deployment.yaml, and of what the Component makes`, (t) => {
     if (!needs(t, kubectl)) return;
     for (const object of [...read('deployment.yaml'), ...built(kubectl)])
