@@ -35,6 +35,8 @@ describe('a rollout', { concurrency: 4 }, () => {
     await settles(crowd);
     const { app, sidecar } = old;
     const drained = runToExit(['drain'], { env: { TLS_SIDECAR_ADMIN: `127.0.0.1:${sidecar.adminPort}` } });
+    // Both hooks begin together. On a busy machine the command takes seconds to start, which is not what this is about.
+    await sidecar.waitForLog(({ msg, state }) => msg === 'state' && state === 'draining');
     await Promise.all([
       delay(ENDPOINT_MS).then(() => balancer.targets.delete(sidecar.port)),
       delay(APP_SLEEP_MS).then(async () => {

