@@ -111,7 +111,8 @@ describe('probes', { concurrency: 4 }, () => {
     const stage = await setStage(t);
     const app = await startHeldApp(t);
     const path = `/probe/http/${app.port}/now`;
-    const sidecar = await stage.start({ upstream: app.port, args: probe(`http:${app.port}/now`) });
+    const args = [...probe(`http:${app.port}/now`), '--drain-timeout', '30s'];
+    const sidecar = await stage.start({ upstream: app.port, args });
     const client = await connect({ port: sidecar.port });
     client.send('GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n');
     const { response } = await app.waitFor(1);
