@@ -31,6 +31,9 @@ export type OwnArguments = {
   readonly told: string;
 };
 
+/** What yargs puts beside the flags. */
+const NOT_OURS: readonly string[] = ['_', '$0', 'help', 'h', 'version', 'v'];
+
 /** `args` are those behind the command. */
 export async function parseOwn(command: OwnCommand, args: readonly string[]): Promise<OwnArguments> {
   const { name: commandName, flags: table } = command;
@@ -46,7 +49,7 @@ export async function parseOwn(command: OwnCommand, args: readonly string[]): Pr
   });
   const flags: Record<string, string[]> = {};
   for (const [name, value] of Object.entries(argv)) {
-    if (['_', '$0', 'help', 'version'].includes(name) || value === undefined) continue;
+    if (NOT_OURS.includes(name) || value === undefined) continue;
     const texts = (Array.isArray(value) ? value : [value]).map(String);
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
     if (flag === undefined) problems.push(`unknown option --${name}; ${commandName} --help lists them`);
@@ -73,6 +76,7 @@ function describe({ name: commandName, usage, flags, epilogue = '' }: OwnCommand
     })
     .version(readVersion())
     .help()
+    .alias({ h: 'help', v: 'version' })
     .locale('en')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .epilogue(epilogue)

@@ -4,7 +4,7 @@
 import { UNKNOWN_LENGTH } from '../exchange.ts';
 import type { Account } from '../net/budget.ts';
 
-/** What the API server takes of an object, and so the most that it sends: etcd's request limit, doubled. */
+/** Of one object the API server takes 3 MiB, twice etcd's limit of a request (k8s.io/apiserver, MaxRequestBodyBytes). */
 export const MAX_REVIEW_BYTES = 3 << 20;
 const LEAST_STORE_BYTES = 8192;
 const NOTHING = Buffer.alloc(0);

@@ -5,6 +5,7 @@ import type { Operation } from '../inject/edits/json-patch.ts';
 import { injectObject } from '../inject/object.ts';
 import { injectService, staysMoved } from '../inject/service-object.ts';
 import type { InjectSettings } from '../inject/settings.ts';
+import { excessOf } from './extent.ts';
 import type { Review } from './review.ts';
 
 /** In the log and as the label of the metric. */
@@ -27,9 +28,11 @@ export function judge(review: Review, settings: InjectSettings): Verdict {
 
 function judgePod({ operation, object }: Review, settings: InjectSettings): Verdict {
   if (operation !== 'CREATE') return skipped(`a Pod gets a sidecar when it is created, not on ${operation}`);
+  const excess = excessOf(object);
+  if (excess !== undefined) return refused(excess);
   const { plan, patch } = injectObject(object, settings);
   if (plan.kind === 'skip') return skipped(plan.reason);
-  if (plan.kind === 'refusal') return { result: 'refused', patch: [], details: plan.problems };
+  if (plan.kind === 'refusal') return refused(...plan.problems);
   return { result: 'injected', patch, details: plan.notes };
 }
 
@@ -39,14 +42,20 @@ function judgePod({ operation, object }: Review, settings: InjectSettings): Verd
  */
 function judgeService({ operation, object, oldObject }: Review, settings: InjectSettings): Verdict {
   if (operation !== 'CREATE' && !(operation === 'UPDATE' && staysMoved(oldObject, object))) return skipped();
+  const excess = excessOf(object);
+  if (excess !== undefined) return refused(excess);
   const plan = injectService(object, settings);
   if (plan.kind === 'skip') return operation === 'CREATE' ? skipped(plan.reason) : skipped();
-  if (plan.kind === 'refusal') return { result: 'refused', patch: [], details: plan.problems };
+  if (plan.kind === 'refusal') return refused(...plan.problems);
   return { result: 'injected', patch: plan.patch, details: plan.notes };
 }
 
 function skipped(...details: string[]): Verdict {
   return { result: 'skipped', patch: [], details };
+}
+
+function refused(...details: string[]): Verdict {
+  return { result: 'refused', patch: [], details };
 }
 
 function nameOf({ kind, subResource }: Review): string {

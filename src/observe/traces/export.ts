@@ -4,7 +4,12 @@
 
 import { TraceFlags } from '@opentelemetry/api';
 import { ExportResultCode } from '@opentelemetry/core';
-import type { BatchSpanProcessor, ReadableSpan, SpanExporter, SpanProcessor } from '@opentelemetry/sdk-trace-base';
+import {
+  BatchSpanProcessor,
+  type ReadableSpan,
+  type SpanExporter,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 
 /** Spans that have ended and are neither exported nor dropped; as many as the SDK's queue has room for by default. */
 const MAX_PENDING = 2048;
@@ -60,6 +65,14 @@ export class WatchedExporter implements SpanExporter {
     if (taken) this.observer.recovered();
     else this.observer.failing(error);
   }
+}
+
+/**
+ * The queue before `exporter`. The SDK's own is as large, whatever OTEL_BSP_MAX_QUEUE_SIZE says: what it drops it tells nobody, so
+ * that those spans would count as pending for ever.
+ */
+export function openQueue(exporter: WatchedExporter): LimitedQueue {
+  return new LimitedQueue(exporter, new BatchSpanProcessor(exporter, { maxQueueSize: MAX_PENDING }));
 }
 
 /** What is on its way counts, too: else a slow collector would hold several queues. */

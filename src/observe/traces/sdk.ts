@@ -5,10 +5,10 @@
 import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
-import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base';
+import { BasicTracerProvider } from '@opentelemetry/sdk-trace-base';
 import type { Log } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
-import { type ExportObserver, LimitedQueue, WatchedExporter } from './export.ts';
+import { type ExportObserver, openQueue, WatchedExporter } from './export.ts';
 import { RequestSpan } from './request-span.ts';
 import type { Traces, TracesOptions } from './traces.ts';
 
@@ -24,11 +24,10 @@ export function startSdk(url: string, { log, metrics, version, clock }: TracesOp
       new OTLPTraceExporter({ url, concurrencyLimit: MAX_BATCHES }),
       observeExport(url, log, metrics),
     );
-    const queue = new LimitedQueue(exporter, new BatchSpanProcessor(exporter));
     const resource = defaultResource()
       .merge(resourceFromAttributes({ 'service.name': NAME, 'service.version': version }))
       .merge(detectResources({ detectors: [envDetector] }));
-    return { provider: new BasicTracerProvider({ resource, spanProcessors: [queue] }), exporter };
+    return { provider: new BasicTracerProvider({ resource, spanProcessors: [openQueue(exporter)] }), exporter };
   });
   const tracer = provider.getTracer(NAME, version);
   return {

@@ -84,4 +84,15 @@ describe('what was asked for alone', () => {
       assert.match(stdout, args.includes('--version') ? /^\d+\.\d+\.\d+\n$/ : /^tls-sidecar \[serve\]/);
     });
   }
+
+  for (const command of ['inject', 'uninject', 'webhook']) {
+    test(`the short forms too, behind ${command}`, async (t) => {
+      const version = await runQuietly(t, [command, '-v']);
+      assert.deepEqual([version.code, version.stderr], [0, '']);
+      assert.match(version.stdout, /^\d+\.\d+\.\d+\n$/);
+      const help = await runQuietly(t, [command, '-h']);
+      assert.deepEqual([help.code, help.stderr], [0, '']);
+      assert.match(help.stdout, new RegExp(`^tls-sidecar ${command} `));
+    });
+  }
 });

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, mock, test } from 'node:test';
 import type { BatchSpanProcessor, ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
-import { LimitedQueue, WatchedExporter } from '../../../../src/observe/traces/export.ts';
+import { LimitedQueue, openQueue, WatchedExporter } from '../../../../src/observe/traces/export.ts';
 
 const SUCCESS = { code: 0 };
 const FAILED = { code: 1, error: new Error('down') };
 const LIMIT = 2048;
 
 function spanWith(traceFlags: number): ReadableSpan {
-  return { spanContext: () => ({ traceId: '1', spanId: '2', traceFlags }) } as ReadableSpan;
+  return { spanContext: () => ({ traceId: '1', spanId: '2', traceFlags }), resource: {} } as ReadableSpan;
 }
 
 class FakeExporter implements SpanExporter {
@@ -50,6 +50,19 @@ describe('the way out of spans', () => {
     queue = new LimitedQueue(exporter, {
       onEnd: (span: ReadableSpan) => queued.push(span),
     } as unknown as BatchSpanProcessor);
+  });
+
+  test('loses no span unseen where the variable of the SDK asks for a smaller queue', async () => {
+    process.env.OTEL_BSP_MAX_QUEUE_SIZE = '4';
+    const opened = openQueue(exporter);
+    delete process.env.OTEL_BSP_MAX_QUEUE_SIZE;
+    // Less than a batch, so that none leaves by itself.
+    for (let i = 0; i < 500; i++) opened.onEnd(spanWith(1));
+    assert.equal(exporter.pending, 500);
+    const flushed = opened.forceFlush();
+    inner.calls[0]?.(SUCCESS);
+    await flushed;
+    assert.deepEqual([exporter.pending, told], [0, []]);
   });
 
   test('holds no more than the limit, those on their way included', () => {
