@@ -1,6 +1,7 @@
 // When the memory of a busy time is given back. V8 collects when something is allocated, and judges a server that waits for
 // requests never idle, so that after a load its garbage and its pools would stay. After some quiet seconds that follow a busy
-// one (the start counts), spare buffers are given back and everything is collected once. Never while there is work.
+// one (the start counts), spare buffers are given back and everything is collected once. Never while there is work, and not in
+// the pauses of a load: a collection takes optimized code with it, and the next ten thousand requests cost up to twice as much.
 
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
@@ -18,7 +19,9 @@ const LOOK_MS = 1000;
 const QUIET_LOAD = 0.02;
 /** A second that leaves something worth a collection. */
 const BUSY_LOAD = 0.1;
-const QUIET_LOOKS = 3;
+/** After the start, which leaves no optimized code; and later. */
+export const FIRST_QUIET_LOOKS = 3;
+export const QUIET_LOOKS = 15;
 /** Above it, as with 6,000 connections open, the pause would be too long for whoever comes in it. */
 const MOST_TENURED_BYTES = 48 << 20;
 /** The first whose gc() takes the flavour that shrinks the heap; a plain collection gives nothing back to the system. */
@@ -27,7 +30,8 @@ const FIRST_NODE = 22;
 /** Starts to look, every second until the returned function is called; keeps no process alive. */
 export function collectWhenIdle(): () => void {
   if (Number.parseInt(process.versions.node, 10) < FIRST_NODE) return () => {};
-  const look = idleLook({ load: loopLoad(), collect: collectEverything });
+  const gc = exposedGc();
+  const look = idleLook({ load: loopLoad(), collect: () => collectEverything(gc) });
   const timer = setInterval(look, LOOK_MS).unref();
   return () => clearInterval(timer);
 }
@@ -36,13 +40,15 @@ export function collectWhenIdle(): () => void {
 export function idleLook({ load, collect }: IdleCollection): () => void {
   let wasBusy = true;
   let quietLooks = 0;
+  let wanted = FIRST_QUIET_LOOKS;
   return () => {
     const now = load();
     if (now >= BUSY_LOAD) wasBusy = true;
     quietLooks = now < QUIET_LOAD ? quietLooks + 1 : 0;
-    if (!wasBusy || quietLooks < QUIET_LOOKS) return;
+    if (!wasBusy || quietLooks < wanted) return;
     wasBusy = false;
     quietLooks = 0;
+    wanted = QUIET_LOOKS;
     collect();
     // The collection itself is not a busy time.
     load();
@@ -61,14 +67,18 @@ function loopLoad(): () => number {
 
 type Collect = (options: { type: 'major'; execution: 'sync'; flavor: 'last-resort' }) => void;
 
-/** A pause of 40 to 60 ms, and of 100 with 2,000 connections open. */
-function collectEverything(): void {
-  giveBackSpares();
-  if (tenuredBytes() > MOST_TENURED_BYTES) return;
-  // The flag makes a new context have gc().
+/** The flag makes a new context have gc(). Taken at the start: a context that is made later costs optimized code, too. */
+function exposedGc(): Collect {
   setFlagsFromString('--expose-gc');
   const gc = runInNewContext('gc') as Collect;
   setFlagsFromString('--no-expose-gc');
+  return gc;
+}
+
+/** A pause of 40 to 60 ms, and of 100 with 2,000 connections open. */
+function collectEverything(gc: Collect): void {
+  giveBackSpares();
+  if (tenuredBytes() > MOST_TENURED_BYTES) return;
   gc({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { collectWhenIdle, idleLook } from '../../../src/lifecycle/idle-collection.ts';
+import { collectWhenIdle, FIRST_QUIET_LOOKS, idleLook, QUIET_LOOKS } from '../../../src/lifecycle/idle-collection.ts';
 
 /** How often there was a collection after each second of such a load. */
 function collectionsAt(loads: readonly number[]): number[] {
@@ -19,8 +19,13 @@ describe('the collection of an idle process', () => {
     assert.deepEqual(collectionsAt([0.4, 0, 0, 0, 0, 0, 0, 0]), [0, 0, 0, 1, 1, 1, 1, 1]);
   });
 
-  it('comes again after each busy time', () => {
-    assert.deepEqual(collectionsAt([0, 0, 0, 0.9, 0.5, 0, 0, 0, 0]), [0, 0, 1, 1, 1, 1, 1, 2, 2]);
+  it('comes again after each busy time, when it has been quiet for longer: a pause of the load is no end of it', () => {
+    const pause = Array.from({ length: QUIET_LOOKS - 1 }, () => 0);
+    const begun = [0, 0, 0, 0.9, 0.5];
+    assert.equal(collectionsAt([...begun, ...pause]).at(-1), 1);
+    assert.equal(collectionsAt([...begun, ...pause, 0.9, ...pause]).at(-1), 1);
+    assert.equal(collectionsAt([...begun, ...pause, 0]).at(-1), 2);
+    assert.ok(FIRST_QUIET_LOOKS < QUIET_LOOKS);
   });
 
   it('never comes while there is work, however little at a time', () => {
