@@ -17,7 +17,11 @@ const bulkBytes = 1 << 30;
 /** After a load, until the memory that comes back has come back. */
 const laterMs = 30_000;
 const starts = 5;
-const warmSeconds = 0.7;
+/** Runtimes with a compiler need ten to twenty thousand requests before a request costs what it costs from then on, and fewer
+ * again after a pause, in which they may have dropped what was compiled: each row, and each turn, begins with these. */
+const warmSeconds = 2.5;
+/** At half load, which follows the full one at once. */
+const stillWarmSeconds = 0.5;
 /** Half of the capacity is offered, but no more than one core can pace and the app on the same core answer at leisure. */
 const mostOffered = 12_000;
 /** Above this the latencies are the generator's own. */
@@ -30,7 +34,7 @@ export function keepAlive(load: LoadArgs): Trial {
     const ownMib = ownMibOf(target);
     const capacity = full.result.requests / full.result.seconds;
     const offered = Math.min(capacity / 2, mostOffered);
-    const half = await runLoad(site, target, { mode: 'rate', args: { ...args, rps: offered } });
+    const half = await runLoad(site, target, { mode: 'rate', args: { ...args, warm: stillWarmSeconds, rps: offered } });
     return {
       tls: full.result.tls,
       warnings: [...full.usage.warnings, ...half.usage.warnings, ...pacing(half.usage)].concat(
