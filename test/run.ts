@@ -14,7 +14,7 @@ import { skippedIn, skippedLines } from './support/skipped.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const laterSuites = ['test/soak'];
-const fileLimitMs = 5 * 60_000;
+const fileLimitMs = 10 * 60_000;
 const soakLimitMs = 40 * 60_000;
 
 const run = promisify(execFile);

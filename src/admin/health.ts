@@ -5,6 +5,7 @@
 import { connect } from 'node:net';
 import type { Clock } from '../exchange.ts';
 import type { UpstreamAddress } from '../net/addresses.ts';
+import { eachFamilyOf } from '../net/families.ts';
 
 /** Told of every change, and of the first result if the app is down then. Without it nothing is asked unasked. */
 export type AppObserver = { readonly down: () => void; readonly up: () => void };
@@ -71,12 +72,13 @@ export function createAppHealth(
 
 function dial(address: UpstreamAddress, timeoutMs: number): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect({ ...address, autoSelectFamily: true });
+    const socket = connect(address.kind === 'tcp' ? { ...address, ...eachFamilyOf(address.host) } : address);
     const end = (accepted: boolean) => (): void => {
       resolve(accepted);
       socket.destroy();
     };
-    socket.setTimeout(timeoutMs, end(false));
+    // What has come in the meantime is read first: it may have been this process that had no time.
+    socket.setTimeout(timeoutMs, () => setImmediate(end(false)));
     socket.on('connect', end(true));
     socket.on('error', end(false));
   });

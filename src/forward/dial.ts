@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns';
 import { connect, type LookupFunction, type OnReadOpts, type Socket } from 'node:net';
 import type { UpstreamAddress } from '../net/addresses.ts';
+import { eachFamilyOf } from '../net/families.ts';
 
 /** What is gathered for the app before it is written. */
 const WRITE_BYTES = 65_536;
@@ -27,7 +28,7 @@ function dial(upstream: UpstreamAddress, resolve: LookupFunction, onread: OnRead
   };
   if (upstream.kind === 'unix') return connect({ ...options, path: upstream.path });
   const { host, port } = upstream;
-  return connect({ ...options, host, port, lookup: resolve, autoSelectFamily: true });
+  return connect({ ...options, host, port, lookup: resolve, ...eachFamilyOf(host) });
 }
 
 /** Resolves once and keeps the answer: the addresses of `localhost` do not change while a Pod lives. */

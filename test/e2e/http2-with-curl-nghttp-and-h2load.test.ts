@@ -120,7 +120,7 @@ test('Chromium: a page with 100 images, a stream of events and a WebSocket, all 
     process.kill(-(browser.pid as number), 'SIGKILL');
     await gone;
   });
-  await eventually(() => reports.length > 0, { what: "the page's report", deadlineMs: 40_000 });
+  await eventually(() => reports.length > 0, { what: "the page's report" });
   assert.deepEqual(JSON.parse(reports[0] ?? ''), {
     images: 100,
     events: ['1', '2', '3'],

@@ -23,7 +23,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 type Ran = { code: number | null; stdout: string; stderr: string };
 
 function run(args: readonly string[], input: string | Buffer = '', script = program): Ran {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { input, timeout: 30_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { input, timeout: 60_000 });
   return { code: status, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 

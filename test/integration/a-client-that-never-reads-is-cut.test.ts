@@ -32,7 +32,6 @@ for (const forwarder of forwarders) {
     after(() => clearInterval(drip));
     await eventually(() => app.connections[0]?.closed, {
       what: 'the end of the connection to the app',
-      deadlineMs: 10_000,
     });
     clearInterval(drip);
     const line = await lane.sidecar.waitForLog(({ reason }) => reason === 'client_timeout');

@@ -11,7 +11,7 @@ const major = Number(execFileSync(node, ['-p', 'process.versions.node'], { encod
 /** As --trace-gc tells of a collection that was asked for, and shrinks the heap. */
 const SHRINKING = /Mark-Compact \(reduce\).*testing/g;
 
-it('an idle program collects its garbage by itself, where Node can shrink the heap', { timeout: 30_000 }, async () => {
+it('an idle program collects its garbage by itself, where Node can shrink the heap', { timeout: 120_000 }, async () => {
   const args = [
     '--wait-for-cert',
     '--cert',

@@ -5,7 +5,8 @@ import { describe, type TestContext, test } from 'node:test';
 import { readMetrics } from '../support/admin.ts';
 import { startApp } from '../support/app.ts';
 import { endsWell } from '../support/ended-well.ts';
-import { PREFACE, SETTINGS_ACK, settings } from '../support/h2-frames.ts';
+import { fieldsOf } from '../support/h2-client.ts';
+import { headers, PREFACE, SETTINGS_ACK, settings } from '../support/h2-frames.ts';
 import { eventually } from '../support/poll.ts';
 import { connect, connectPlain, type RawClient } from '../support/raw-client.ts';
 import type { Sidecar } from '../support/sidecar.ts';
@@ -82,8 +83,11 @@ for (const alpn of ['http/1.1', 'h2']) {
     for (let i = 0; i < 18; i++) await open();
     // One after the other: whose answer came last is the one that is idle for the shortest time.
     for (const client of idle) {
-      client.send(alpn === 'h2' ? Buffer.concat([PREFACE, settings([]), SETTINGS_ACK]) : get('/'));
+      client.send(
+        alpn === 'h2' ? Buffer.concat([PREFACE, settings([]), SETTINGS_ACK, headers(1, fieldsOf())]) : get('/'),
+      );
       if (alpn === 'http/1.1') assert.equal((await client.readResponse()).status, 200);
+      else await eventually(() => client.received.includes('ok'), { what: 'the answer', everyMs: 2 });
     }
     // Each newcomer takes the place of one of them.
     for (let i = 0; i < 10; i++) await serves(sidecar);
@@ -142,7 +146,7 @@ describe('room is made again by every kind of end', () => {
 });
 
 test('clients that never send a byte hold their places until the handshake time-out, and no longer', async (t) => {
-  const sidecar = await begin(t, [...limit, '--handshake-timeout', '1s']);
+  const sidecar = await begin(t, [...limit, '--handshake-timeout', '3s']);
   const silent = await Promise.all(Array.from({ length: LIMIT }, () => connectPlain({ port: sidecar.port })));
   await assertRefused(sidecar);
   await Promise.all(silent.map(({ closed }) => closed));

@@ -84,7 +84,7 @@ async function still(figure: () => number, enough = Number.POSITIVE_INFINITY): P
       last = now;
       return same >= 10 || now >= enough;
     },
-    { what: 'standstill', everyMs: 10, deadlineMs: 10_000 },
+    { what: 'standstill', everyMs: 10 },
   );
 }
 

@@ -85,7 +85,7 @@ for (const forwarder of forwarders) {
     const sidecar = await stage.start({ upstream: 'http://no-such-app.invalid:80', args: ['--forwarder', forwarder] });
     const client = await connect({ port: sidecar.port });
     client.send(get);
-    const answer = await client.readResponse({ deadlineMs: 15_000 });
+    const answer = await client.readResponse();
     assert.equal(answer.status, 502);
     assert.match(valuesOf(answer.headers, 'proxy-status')[0] ?? '', /error=dns_error; details="upstream_unresolved"/);
     client.end();

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { patienceMs } from './poll.ts';
 
 export type Outcome = { code: number; stdout: string; stderr: string };
 
@@ -32,7 +33,7 @@ export interface OpensslAuthority extends Made {
 
 export function run(command: string, args: readonly string[], input = ''): Promise<Outcome> {
   return new Promise((resolve) => {
-    const child = execFile(command, args, { timeout: 20_000 }, (error, stdout, stderr) => {
+    const child = execFile(command, args, { timeout: patienceMs }, (error, stdout, stderr) => {
       resolve({ code: error === null ? 0 : Number(error.code ?? -1), stdout, stderr });
     });
     child.stdin?.on('error', () => {});

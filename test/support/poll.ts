@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** How long a test waits, unless it says otherwise, for what must come: long, because a busy machine is no failure. */
-export const patienceMs = 20_000;
+export const patienceMs = 60_000;
 
 export type PollOptions = {
   /** Default patienceMs. */

@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { patienceMs } from './poll.ts';
 
 export const repositoryRoot = fileURLToPath(new URL('../..', import.meta.url));
 const program = join(repositoryRoot, 'dist', 'proxy.js');
@@ -45,7 +46,7 @@ export async function runToExit(
   args: readonly string[],
   options: ProgramOptions & { deadlineMs?: number } = {},
 ): Promise<Exit & { stdout: string; stderr: string }> {
-  const { deadlineMs = 30_000 } = options;
+  const { deadlineMs = patienceMs } = options;
   const run = launch(args, options);
   let late = false;
   const timer = setTimeout(() => {

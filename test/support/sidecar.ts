@@ -44,7 +44,7 @@ export async function startSidecar(options: SidecarOptions = {}): Promise<Sideca
   const run = launch(options.args ?? [], options);
   const { logs, otherLines } = read(run.child.stdout);
   const waitForLog = logWaiter(run, logs);
-  const serving = await waitForLog('serving', options.deadlineMs ?? 30_000).catch((error: unknown) => {
+  const serving = await waitForLog('serving', options.deadlineMs ?? patienceMs).catch((error: unknown) => {
     run.child.kill('SIGKILL');
     throw error;
   });
@@ -104,7 +104,7 @@ function ending({ child, exited }: Run) {
     if (!isGone && endingSignals.includes(signal)) asked = true;
     child.kill(signal);
   };
-  const wait = async (deadlineMs = 30_000): Promise<Exit> => {
+  const wait = async (deadlineMs = patienceMs): Promise<Exit> => {
     const timer = setTimeout(() => kill('SIGKILL'), deadlineMs);
     const exit = await exited;
     clearTimeout(timer);

@@ -7,6 +7,7 @@ import { Agent, type AgentOptions, type ClientRequest } from 'node:http';
 import { createRequire } from 'node:module';
 import util from 'node:util';
 import type HttpProxy from 'http-proxy';
+import { eachFamilyOf } from '../../net/families.ts';
 import { Pool } from '../pool.ts';
 import type { Lender, Transport } from '../transport.ts';
 import type { ForwarderOptions, ForwardLimits } from '../upstream.ts';
@@ -15,9 +16,9 @@ import { Place } from './place.ts';
 
 export function createHttpProxy(options: ForwarderOptions): Lender {
   const { upstream, limits } = options;
-  const agent = new PlainAgent(limits, true);
+  const agent = new PlainAgent(options, true);
   /** A connection for each request: for what must not be sent on a used one. */
-  const single = new PlainAgent(limits, false);
+  const single = new PlainAgent(options, false);
   const target =
     upstream.kind === 'unix' ? { socketPath: upstream.path } : { host: upstream.host, port: upstream.port };
   // toProxy and prependPath keep the package from parsing the target, selfHandleResponse from writing the answer.
@@ -76,9 +77,9 @@ function callOf(request: unknown): ProxyCall {
 class PlainAgent extends Agent {
   readonly #limits: ForwardLimits;
 
-  constructor(limits: ForwardLimits, keepAlive: boolean) {
+  constructor({ upstream, limits }: ForwarderOptions, keepAlive: boolean) {
     const options: AgentOptions = { keepAlive, maxSockets: limits.maxConnections, timeout: limits.idleTimeoutMs };
-    super(options);
+    super(upstream.kind === 'unix' ? options : { ...options, ...eachFamilyOf(upstream.host) });
     this.#limits = limits;
   }
 
