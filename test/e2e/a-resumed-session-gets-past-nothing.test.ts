@@ -170,19 +170,23 @@ for (const way of ways) {
       test(`of a certificate that has expired since is worth nothing (${auth})`, async (t) => {
         if (!needs(t, 'openssl')) return;
         const { sidecar, ca, first, again, reached } = await begin(t, way, ['--client-auth', auth]);
-        const seconds = 6;
-        const expires = Date.now() + seconds * 1000;
-        const brief = await ca.issue(`brief-${servername}-${version}-${auth}`, { to: seconds / 86_400 });
-        assert.equal((await first(brief)).status, 200);
+        const name = `brief-${servername}-${version}-${auth}`;
+        const use = async (seconds: number) => {
+          const expires = Date.now() + seconds * 1000;
+          const brief = await ca.issue(name, { to: seconds / 86_400 });
+          return { expires, brief, status: (await first(brief)).status };
+        };
+        let used = await use(6);
+        // A machine that was too slow to show it in time.
+        if (used.status !== 200 && Date.now() >= used.expires) used = await use(40);
+        const { expires, brief, status } = used;
+        assert.equal(status, 200);
         await eventually(() => Date.now() > expires, { what: 'the end of the certificate' });
         const late = await again(brief);
         assert.deepEqual([late.status, reached()], [auth === 'request' ? 403 : 0, 1]);
         assert.equal(late.resumed, true);
         const line = await sidecar.waitForLog('client certificate refused');
-        assert.deepEqual(
-          [line.reason, line.subject],
-          ['client_certificate_expired', `CN=brief-${servername}-${version}-${auth}`],
-        );
+        assert.deepEqual([line.reason, line.subject], ['client_certificate_expired', `CN=${name}`]);
         await endsWell(sidecar);
       });
     }
