@@ -172,13 +172,13 @@ for (const way of ways) {
         const { sidecar, ca, first, again, reached } = await begin(t, way, ['--client-auth', auth]);
         const name = `brief-${servername}-${version}-${auth}`;
         const use = async (seconds: number) => {
-          const expires = Date.now() + seconds * 1000;
           const brief = await ca.issue(name, { to: seconds / 86_400 });
+          const expires = Date.now() + seconds * 1000;
           return { expires, brief, status: (await first(brief)).status };
         };
         let used = await use(6);
         // A machine that was too slow to show it in time.
-        if (used.status !== 200 && Date.now() >= used.expires) used = await use(40);
+        if (used.status !== 200) used = await use(40);
         const { expires, brief, status } = used;
         assert.equal(status, 200);
         await eventually(() => Date.now() > expires, { what: 'the end of the certificate' });

@@ -27,7 +27,7 @@ const serve = `
   const open = (port, name) => new Promise((up) => createServer((_, answer) => answer.end(name)).listen(port, '::', up));
   Promise.all([open(80, 'app'), open(8080, 'sidecar'), open(9090, 'metrics'), open(8081, 'second')]).then(() => console.log('up'));`;
 const ask = `
-  fetch(process.argv[1], { signal: AbortSignal.timeout(5000) })
+  fetch(process.argv[1], { signal: AbortSignal.timeout(60_000) })
     .then((answer) => answer.text())
     .then(console.log, (error) => console.log(error.cause?.code ?? error.name));`;
 
