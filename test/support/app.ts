@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 
 /** An app on 127.0.0.1 that goes with the test. */
 export async function startApp(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   listener: RequestListener,
   port = 0,
 ): Promise<Server & { port: number }> {

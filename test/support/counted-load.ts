@@ -40,7 +40,7 @@ export type CountedApp = {
 const LARGE = Buffer.alloc(100_000, 'x');
 
 /** What it does stands in the path of each request. */
-export async function startCountedApp(t: TestContext): Promise<CountedApp> {
+export async function startCountedApp(t: Pick<TestContext, 'after'>): Promise<CountedApp> {
   const waiting = new Map<string, () => void>();
   const answers: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
     '/ok': (_, response) => response.end('the app'),
