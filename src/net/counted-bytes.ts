@@ -1,5 +1,5 @@
-// Bytes that come in pieces, copied into memory of their own that grows with them, since a slice would hold on to the buffer that
-// it was cut from. The memory that they take is counted to an account.
+// Bytes that come in pieces, copied into blocks of their own, since a slice would hold on to the buffer that it was cut from.
+// Each block is as large as all before it, and none is copied again: what grows leaves no garbage. They are counted to an account.
 
 import type { Account } from './budget.ts';
 
@@ -8,7 +8,9 @@ const NOTHING = Buffer.alloc(0);
 export class CountedBytes {
   readonly #account: Account;
   readonly #most: number;
-  #store: Buffer = NOTHING;
+  readonly #blocks: Buffer[] = [];
+  /** Of all blocks together. */
+  #room = 0;
   #length = 0;
 
   /** `most`: how many bytes are taken. */
@@ -21,31 +23,36 @@ export class CountedBytes {
     return this.#length;
   }
 
+  /** In one piece; made anew with each call where there are several blocks. */
   get bytes(): Buffer {
-    return this.#store.subarray(0, this.#length);
+    const [first = NOTHING] = this.#blocks;
+    if (this.#blocks.length > 1) return Buffer.concat(this.#blocks, this.#length);
+    return first.subarray(0, this.#length);
   }
 
-  /** Memory that has to grow is `least` bytes at least, for whoever comes in small pieces. False: too many; none of these was kept. */
+  /** A block is `least` bytes at least, for whoever comes in small pieces. False: too many; none of these was kept. */
   add(chunk: Buffer, least: number): boolean {
     const length = this.#length + chunk.length;
     if (length > this.#most) return false;
-    if (length > this.#store.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.min(this.#most, Math.max(length, least, 2 * this.#store.length)));
-      this.#store.copy(larger, 0, 0, this.#length);
-      this.#keep(larger);
+    const free = this.#room - this.#length;
+    const last = this.#blocks[this.#blocks.length - 1];
+    if (last !== undefined && free > 0) chunk.copy(last, last.length - free, 0, free);
+    if (chunk.length > free) {
+      const bytes = Math.min(this.#most - this.#room, Math.max(chunk.length - free, least, this.#room));
+      const block = Buffer.allocUnsafeSlow(bytes);
+      chunk.copy(block, 0, free);
+      this.#blocks.push(block);
+      this.#room += bytes;
+      this.#account.count(bytes);
     }
-    chunk.copy(this.#store, this.#length);
     this.#length = length;
     return true;
   }
 
   drop(): void {
+    this.#account.count(-this.#room);
+    this.#blocks.length = 0;
+    this.#room = 0;
     this.#length = 0;
-    this.#keep(NOTHING);
-  }
-
-  #keep(store: Buffer): void {
-    this.#account.count(store.length - this.#store.length);
-    this.#store = store;
   }
 }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { readMetrics } from '../support/admin.ts';
 import { startApp } from '../support/app.ts';
-import { mostGrowth } from '../support/growth.ts';
+import { IMAGE_FLAGS, mostGrowth } from '../support/growth.ts';
 import { connectH2, fieldsOf, type H2Client } from '../support/h2-client.ts';
 import { Setting } from '../support/h2-frames.ts';
 import { startHeldApp } from '../support/held-app.ts';
@@ -222,7 +222,7 @@ async function assertUnreadIsBounded(
 test('answers over HTTP/2 that nobody reads, of an app with HTTP/1.1', async (t) => {
   const stage = await setStage(t);
   const app = await startApp(t, ({ url }, response) => response.end(url === '/large' ? ANSWER : 'now'));
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, nodeArgs: IMAGE_FLAGS });
   const base = await warm(sidecar);
   const clients = await openUnread(t, sidecar, 10);
   await assertUnreadIsBounded(t, sidecar, base, clients);
@@ -242,7 +242,7 @@ function pour(response: ServerResponse): void {
 test('answers over HTTP/1.1 that nobody reads', async (t) => {
   const stage = await setStage(t);
   const app = await startApp(t, ({ url }, response) => (url === '/huge' ? pour(response) : response.end('now')));
-  const sidecar = await stage.start({ upstream: app.port });
+  const sidecar = await stage.start({ upstream: app.port, nodeArgs: IMAGE_FLAGS });
   const base = await warm(sidecar);
   const clients = await Promise.all(Array.from({ length: 48 }, () => connect({ port: sidecar.port })));
   for (const client of clients) {
@@ -272,7 +272,7 @@ async function startH2App(t: TestContext, serve: (stream: ServerHttp2Stream, pat
 test('answers that nobody reads, of an app with HTTP/2', async (t) => {
   const stage = await setStage(t);
   const upstream = await startH2App(t, (stream, path) => stream.end(path === '/large' ? ANSWER : 'now'));
-  const sidecar = await stage.start({ upstream });
+  const sidecar = await stage.start({ upstream, nodeArgs: IMAGE_FLAGS });
   const base = await warm(sidecar);
   const clients = await openUnread(t, sidecar, 10);
   await assertUnreadIsBounded(t, sidecar, base, clients);
@@ -284,7 +284,7 @@ test('calls of gRPC whose bodies are kept in case they have to be sent again', a
     if (path === '/now') stream.end('now');
     else stream.resume();
   });
-  const sidecar = await stage.start({ upstream });
+  const sidecar = await stage.start({ upstream, nodeArgs: IMAGE_FLAGS });
   const base = await warm(sidecar);
   const fields = { 'content-type': 'application/grpc', te: 'trailers' };
   const hoarders = await openHoarders(t, sidecar, 8, { bytes: 60_000, piece: 6000, fields });
