@@ -39,6 +39,9 @@ export async function byWebhook(api: Api, scene: Scene, tools: Tools): Promise<v
   await step('the webhook: a labelled namespace, and the nginx as it is', async () => {
     const labels = { 'tls-sidecar.dev/inject': 'true' };
     await api.patch(`/api/v1/namespaces/${scene.namespace}`, { metadata: { labels } });
+    // Its Pods are ready a moment before the nodes lead its Service's address there.
+    const reached = async (): Promise<boolean> => isInjected(await create(api, scene.namespace));
+    await until(reached, { what: 'the webhook to be reached' });
     await tools.apply(scene.namespace, tools.manifest());
     await scene.settled();
   });
