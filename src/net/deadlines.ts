@@ -1,13 +1,10 @@
 // All deadlines of the program: one interval looks at them, so that a request starts and stops no timer. A deadline is a
 // field of whatever waits; every time-out is exact to one sweep. A throw in expire() ends what has thrown, nothing else.
 
-import { performance } from 'node:perf_hooks';
 import type { Clock } from '../exchange.ts';
 
 /** How often deadlines are looked at. */
 export const SWEEP_MS = 250;
-/** Between two looks: the process had no CPU time, as at its container's limit, or something took it all. */
-const STALL_MS = 2 * SWEEP_MS;
 
 export interface Timed {
   /** When expire() is due, on the clock of the sweep; Infinity while nothing is waited for. */
@@ -22,12 +19,12 @@ export class Deadlines {
   readonly #timed = new Set<Timed>();
   readonly #clock: Clock;
   readonly #timer: NodeJS.Timeout;
-  #lookedMs = performance.now();
 
-  /** The interval runs until close(), and does not keep the process alive. */
+  /** The interval runs until close(), and does not keep the process alive. What has come is read before each sweep: after a
+   * stall, as at a container's CPU limit, nobody is blamed for the time in which we did not look. */
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#timer = setInterval(() => this.#look(), SWEEP_MS).unref();
+    this.#timer = setInterval(() => setImmediate(() => this.sweep()), SWEEP_MS).unref();
   }
 
   add(timed: Timed): void {
@@ -36,15 +33,6 @@ export class Deadlines {
 
   delete(timed: Timed): void {
     this.#timed.delete(timed);
-  }
-
-  /** After a stall, what has come meanwhile is read first: nobody is blamed for the time in which we did not look. */
-  #look(): void {
-    const nowMs = performance.now();
-    const stalled = nowMs - this.#lookedMs > STALL_MS;
-    this.#lookedMs = nowMs;
-    if (stalled) setImmediate(() => this.sweep());
-    else this.sweep();
   }
 
   /** Called by the interval, and by tests with a clock of their own. */

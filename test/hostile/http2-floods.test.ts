@@ -31,7 +31,7 @@ import { type Lane, openLane } from '../support/stage.ts';
 const MAX_GROWTH = 64 << 20;
 const LIMITS = ['--header-timeout', '5s', '--client-timeout', '5s', '--idle-timeout', '6s', '--access-log', 'errors'];
 /** Far beyond these limits, GOAWAY and the linger of 2 s, and before --upstream-timeout. */
-const ENDS_WITHIN_MS = 60_000;
+const ENDS_WITHIN_MS = 40_000;
 
 type Attack = {
   readonly name: string;

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { patienceMs } from '../support/poll.ts';
 import { repositoryRoot } from '../support/program.ts';
 import { fixtures } from './workloads.ts';
 
@@ -23,7 +24,7 @@ after(() => rmSync(folder, { recursive: true, force: true }));
 type Ran = { code: number | null; stdout: string; stderr: string };
 
 function run(args: readonly string[], input: string | Buffer = '', script = program): Ran {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { input, timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, ...args], { input, timeout: patienceMs });
   return { code: status, stdout: stdout.toString(), stderr: stderr.toString() };
 }
 

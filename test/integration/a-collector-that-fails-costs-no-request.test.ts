@@ -18,6 +18,8 @@ const FAILS = 'spans cannot be exported, and are dropped';
 const BACK = 'spans are exported again';
 /** What the queue holds. */
 const LIMIT = 2048;
+/** Then an export is given up. */
+const EXPORT_MS = 30_000;
 
 /** One after the other on one connection. */
 async function ask(client: RawClient, count: number): Promise<void> {
@@ -100,10 +102,11 @@ test('however many requests come before a silent collector, no more spans are he
   const sidecar = await stage.start({ upstream: app.port, args, env });
   const client = await connect({ port: sidecar.port });
   const requests = 5000;
+  const began = Date.now();
   for (let i = 0; i < 50; i++) await ask(client, 100);
   const metrics = await readMetrics(sidecar);
   assert.equal(metrics.sum('requests_total'), requests);
-  // An export has thirty seconds: on a machine that takes longer for the requests, the first ones make room for others.
+  // On a machine that takes longer for the requests than an export may, the first ones make room for others.
   const failed = metrics.sum('spans_dropped_total', { reason: 'export_failed' });
   const held = requests - failed - metrics.sum('spans_dropped_total', { reason: 'queue_full' });
   if (failed === 0) assert.equal(held, LIMIT);
@@ -112,7 +115,8 @@ test('however many requests come before a silent collector, no more spans are he
   // The flush has its own limit: an end that waits for the collector would be killed.
   await endsWell(sidecar);
   const { spans } = await sidecar.waitForLog('the last spans were not exported in time');
-  assert.ok(Number(spans) > 0 && Number(spans) <= held, `${spans} of ${held}`);
+  if (Date.now() - began < EXPORT_MS) assert.deepEqual([failed, spans], [0, LIMIT]);
+  else assert.ok(Number(spans) > 0 && Number(spans) <= held, `${spans} of ${held}`);
 });
 
 test('at the end of a drain the last spans leave, those of requests that it waited for, too', async (t) => {

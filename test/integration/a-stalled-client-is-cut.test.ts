@@ -55,7 +55,6 @@ for (const forwarder of forwarders) {
     client.socket.pause();
     await eventually(() => app.connections[0]?.closed, {
       what: 'the end of the connection to the app',
-      deadlineMs: 60_000,
     });
     await lane.sidecar.waitForLog((line) => line.reason === 'client_timeout');
     client.socket.resume();

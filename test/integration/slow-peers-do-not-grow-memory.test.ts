@@ -94,7 +94,7 @@ async function peakWhile(lane: Lane, done: () => boolean): Promise<number> {
     peak = Math.max(peak, lane.sidecar.rssBytes());
     return done();
   };
-  await eventually(look, { what: 'the last byte', deadlineMs: 60_000, everyMs: 10 });
+  await eventually(look, { what: 'the last byte', everyMs: 10 });
   return peak;
 }
 

@@ -61,7 +61,7 @@ async function hoard(sidecar: Sidecar, hoarders: readonly Hoarder[]): Promise<nu
       peak = Math.max(peak, sidecar.rssBytes());
       return still >= 20;
     },
-    { what: 'a standstill', deadlineMs: 60_000, everyMs: 10 },
+    { what: 'a standstill', everyMs: 10 },
   );
   return peak;
 }
@@ -84,7 +84,7 @@ async function mostBuffered(sidecar: Sidecar, hoarders: readonly Hoarder[]): Pro
       most = Math.max(most, (await readMetrics(sidecar)).sum('buffered_bytes'));
       return most > MIB && hoarders.reduce((sum, { sent }) => sum + sent, 0) > 16 * MIB;
     },
-    { what: 'held bytes', deadlineMs: 60_000 },
+    { what: 'held bytes' },
   );
   return most;
 }
@@ -189,7 +189,7 @@ async function peakOf(sidecar: Sidecar): Promise<number> {
       last = held;
       return same >= 4;
     },
-    { what: 'a standstill', deadlineMs: 60_000 },
+    { what: 'a standstill' },
   );
   return peak;
 }

@@ -183,7 +183,7 @@ export async function connectH2(options: H2Options): Promise<H2Client> {
       for (const chunk of chunks) {
         for (let at = 0; at < chunk.length; ) {
           const most = (): number => Math.min(windows.get(0) ?? 0, windows.get(id) ?? initialWindow, 16_384);
-          if (most() <= 0) await client.until(() => most() > 0 || stopped(), 'a window to send into', 30_000);
+          if (most() <= 0) await client.until(() => most() > 0 || stopped(), 'a window to send into');
           if (stopped()) return false;
           const piece = chunk.subarray(at, at + most());
           at += piece.length;

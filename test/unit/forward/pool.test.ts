@@ -156,7 +156,7 @@ const pass = (ms: number): void => {
 
 beforeEach(async () => {
   mock.timers.reset();
-  mock.timers.enable({ apis: ['setInterval'] });
+  mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   nowMs = 1000;
   app = await App.open();
 });

@@ -63,7 +63,7 @@ let connections: Connections;
 let deadlines: Deadlines;
 beforeEach(() => {
   mock.timers.reset();
-  mock.timers.enable({ apis: ['setInterval'] });
+  mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   clock.nowMs = 1000;
   deadlines = new Deadlines(() => clock.nowMs);
   connections = aged(0);
