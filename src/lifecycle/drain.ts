@@ -35,6 +35,7 @@ export function createDrain({ lifecycle, times, clock, announce, finish, cut }: 
     const deadlineMs = clock() + timeoutMs;
     announce();
     if (delayMs > 0) await atMost(skipped, Math.min(delayMs, timeoutMs));
+    await lookedAtNetwork();
     await atMost(finish(), deadlineMs - clock());
     cut();
   };
@@ -46,6 +47,12 @@ export function createDrain({ lifecycle, times, clock, announce, finish, cut }: 
     },
     skipDelay: () => skip(),
   };
+}
+
+/** After a stall, as at a container's CPU limit, the delay is over before what came in it was seen: neither a new connection nor
+ * a request may be lost for it. */
+function lookedAtNetwork(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
 }
 
 /** Waits for the promise, but not longer than `ms`. */

@@ -1,11 +1,14 @@
 // Draining on a clock that the test holds: what is called, in which order, and how often.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { mock, test } from 'node:test';
 import { createDrain } from '../../../src/lifecycle/drain.ts';
 import { createLifecycle } from '../../../src/lifecycle/lifecycle.ts';
 
+/** One look at the network, and what follows from it. */
 const turns = async (): Promise<void> => {
-  for (let i = 0; i < 10; i++) await Promise.resolve();
+  for (let i = 0; i < 2; i++) await new Promise((resolve) => void setImmediate(resolve));
 };
 
 function begin(delayMs: number, timeoutMs: number) {
@@ -95,4 +98,33 @@ test('without a delay the port closes at once', async () => {
   void ask();
   await turns();
   assert.deepEqual(calls, ['draining', 'announce', 'finish']);
+});
+
+test('who came while the process stood still is let in, though the delay is over', async (t) => {
+  mock.timers.reset();
+  const server = createServer();
+  const came = once(server, 'connection');
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const drain = createDrain({
+    lifecycle: createLifecycle(() => {}),
+    times: () => ({ delayMs: 20, timeoutMs: 5000 }),
+    clock: () => performance.now(),
+    announce() {},
+    finish: () => new Promise<void>((resolve) => void server.close(() => resolve())),
+    cut() {},
+  });
+  const drained = drain.begin();
+  await new Promise((resolve) => void setImmediate(resolve));
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  t.after(() => client.destroy());
+  // After the system has been asked for the connection, and before anybody is told of it.
+  process.nextTick(() => {
+    const untilMs = performance.now() + 100;
+    while (performance.now() < untilMs);
+  });
+  const [socket] = (await Promise.race([came, drained.then(() => [])])) as [Socket?];
+  assert.ok(socket !== undefined, 'it was turned away');
+  socket.destroy();
+  await drained;
 });
