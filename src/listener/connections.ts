@@ -137,6 +137,13 @@ export class Connections implements Timed {
     if (this.#open.delete(connection) && this.#open.size === 0) this.#whenEmpty?.();
   }
 
+  /** `next` adds the connection that goes on with this one's socket; both together take one place, and a drain waits for them. */
+  replace(connection: OpenConnection, next: () => void): void {
+    this.#leaving.add(connection);
+    next();
+    this.delete(connection);
+  }
+
   /** Tells every client, those that are still to come too, that it is to go. Whoever is idle stays. */
   announce(): void {
     if (this.#announced) return;

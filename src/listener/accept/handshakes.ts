@@ -164,9 +164,8 @@ export class Handshakes implements PendingEvents {
   ): void {
     const { remoteAddress, peerAddress } = pending;
     const protocol = (socket as Partial<TLSSocket>).alpnProtocol === 'h2' ? 'h2' : 'http/1.1';
-    this.#options.accepted({ socket, protocol, remoteAddress, peerAddress, tls, client });
-    // Not before: in between, a drain would take it for ended.
-    pending.leave();
+    const accepted = { socket, protocol, remoteAddress, peerAddress, tls, client } as const;
+    pending.handOver(() => this.#options.accepted(accepted));
   }
 }
 

@@ -93,9 +93,9 @@ export class PendingConnection implements OpenConnection {
     return first;
   }
 
-  /** The connection that goes on with the socket is in the registry. */
-  leave(): void {
-    this.#options.connections.delete(this);
+  /** `next` registers the connection that goes on with the socket. */
+  handOver(next: () => void): void {
+    this.#options.connections.replace(this, next);
   }
 
   // ---- OpenConnection
@@ -192,7 +192,7 @@ export class PendingConnection implements OpenConnection {
   }
 
   #closed(): void {
-    this.leave();
+    this.#options.connections.delete(this);
     // The end of a handshake is reported by whoever runs it.
     if (this.#state !== 'reading') return;
     const begun = this.#unread.length > 0;

@@ -162,6 +162,22 @@ describe('where there is hardly room', () => {
     assert.deepEqual(told, [first]);
   });
 
+  test('one that goes on as another takes one place, and is never missing', async () => {
+    connections = crowd(16);
+    open(14);
+    const [last] = open(1, false);
+    clock.pass(1000);
+    const next = new FakeConnection();
+    connections.replace(last as FakeConnection, () => {
+      connections.add(next);
+      assert.equal(connections.size, 16);
+    });
+    assert.equal(connections.size, 15);
+    assert.deepEqual(told, []);
+    open(1, false);
+    assert.equal(told.length, 1);
+  });
+
   test('who has left is told nothing, and makes room', () => {
     connections = crowd(16);
     const [first, second] = open(15);
