@@ -5,41 +5,28 @@ import type { Exchange, TlsFacts } from '../exchange.ts';
 import { fieldValue } from '../http/fields.ts';
 import { traceparentOf } from '../http/trace-context.ts';
 import { bounded, MAX_HOST, MAX_METHOD, MAX_PATH, MAX_TEXT } from './bounded.ts';
+import { JsonFields } from './log.ts';
 
-/** `port`: where it came in, if there is more than one place. */
-export function accessLine(exchange: Exchange, durationMs: number, port?: number) {
-  const {
-    method,
-    target,
-    status,
-    protocol,
-    host,
-    connection,
-    bytesIn,
-    bytesOut,
-    upstreamMs,
-    requestId,
-    rejection,
-    span,
-  } = exchange;
-  return {
-    method: bounded(method, MAX_METHOD),
-    path: bounded(pathOf(target), MAX_PATH),
-    status,
-    protocol,
-    host: bounded(host, MAX_HOST),
-    port,
-    client: exchange.client,
-    bytesIn,
-    bytesOut,
-    durationMs: rounded(durationMs),
-    upstreamMs: upstreamMs < 0 ? undefined : rounded(upstreamMs),
-    requestId,
-    traceparent: span?.traceparent ?? traceparentOf(fieldValue(exchange.headers, 'traceparent')),
-    tls: boundedTls(connection.tls),
-    reason: rejection?.reason,
-    side: rejection?.side,
-  };
+/**
+ * As JSON, made by hand: one is written for each request, and pino takes three times as long. `port`: where it came in, if there
+ * is more than one place.
+ */
+export function accessLine(exchange: Exchange, durationMs: number, port?: number): JsonFields {
+  const { connection, rejection, span, status, upstreamMs } = exchange;
+  const trace = span?.traceparent ?? traceparentOf(fieldValue(exchange.headers, 'traceparent'));
+  let text = `"method":${quoted(bounded(exchange.method, MAX_METHOD))}`;
+  text += `,"path":${quoted(bounded(pathOf(exchange.target), MAX_PATH))}`;
+  text += `,"status":${status},"protocol":"${exchange.protocol}"`;
+  text += `,"host":${quoted(bounded(exchange.host, MAX_HOST))}`;
+  if (port !== undefined) text += `,"port":${port}`;
+  text += `,"client":${quoted(exchange.client)}`;
+  text += `,"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut},"durationMs":${rounded(durationMs)}`;
+  if (upstreamMs >= 0) text += `,"upstreamMs":${rounded(upstreamMs)}`;
+  text += `,"requestId":${quoted(exchange.requestId)}`;
+  if (trace !== undefined) text += `,"traceparent":"${trace}"`;
+  if (connection.tls !== undefined) text += `,"tls":${tlsText(connection.tls)}`;
+  if (rejection !== undefined) text += `,"reason":"${rejection.reason}","side":"${rejection.side}"`;
+  return new JsonFields(text);
 }
 
 /** Without the query; a rejected target that is no path is not logged, as it may hold credentials. */
@@ -49,12 +36,16 @@ export function pathOf(target: string): string {
   return query < 0 ? target : target.slice(0, query);
 }
 
-/** The connection's own object if possible, which is the same for all of its requests. */
-function boundedTls(tls: TlsFacts | undefined): TlsFacts | undefined {
-  if (tls === undefined) return undefined;
-  const { sni, client = '' } = tls;
-  if (sni.length <= MAX_HOST && client.length <= MAX_TEXT) return tls;
-  return { ...tls, sni: bounded(sni, MAX_HOST), client: client === '' ? undefined : bounded(client, MAX_TEXT) };
+function tlsText({ version, cipher, sni, resumed, client }: TlsFacts): string {
+  const subject = client === undefined ? '' : `,"client":${quoted(bounded(client, MAX_TEXT))}`;
+  return `{"version":"${version}","cipher":"${cipher}","sni":${quoted(bounded(sni, MAX_HOST))},"resumed":${resumed}${subject}}`;
+}
+
+/** Where nothing in it has to be escaped, which JSON.stringify finds out more slowly. */
+const PLAIN = /^[ !#-[\]-~]*$/;
+
+function quoted(text: string): string {
+  return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 function rounded(ms: number): number {

@@ -9,6 +9,12 @@ import type { LoggerOptions } from 'pino';
 
 export type LogFormat = 'json' | 'gcp' | 'ecs';
 
+/** What pino is told of a format. */
+export type FormatOptions = Pick<LoggerOptions, 'base' | 'messageKey' | 'nestedKey'> & {
+  readonly timestamp: () => string;
+  readonly formatters: { readonly level: (label: string) => object };
+};
+
 const SEVERITY: Readonly<Record<string, string>> = {
   trace: 'DEBUG',
   debug: 'DEBUG',
@@ -19,7 +25,7 @@ const SEVERITY: Readonly<Record<string, string>> = {
 };
 const ECS_VERSION = '8.11.0';
 
-export function formatOptions(format: LogFormat): LoggerOptions {
+export function formatOptions(format: LogFormat): FormatOptions {
   if (format === 'gcp') {
     const level = (label: string): object => ({ severity: SEVERITY[label] ?? 'DEFAULT' });
     return { base: null, messageKey: 'message', timestamp: isoTime('time'), formatters: { level } };
@@ -35,6 +41,27 @@ export function formatOptions(format: LogFormat): LoggerOptions {
     };
   }
   return { base: null, timestamp: isoTime('time'), formatters: { level: (label) => ({ level: label }) } };
+}
+
+/** Makes of fields that are JSON already, as `"a":1,"b":2`, the line that pino would make of their object. */
+export function lineMaker({ base, messageKey = 'msg', nestedKey, timestamp, formatters }: FormatOptions) {
+  const beginnings = new Map<string, string>();
+  const opened = inObject(base ?? {}) + (nestedKey === undefined ? ',' : `,${JSON.stringify(nestedKey)}:{`);
+  const closed = `${nestedKey === undefined ? '' : '}'},${JSON.stringify(messageKey)}:`;
+  return (level: string, fields: string, message: string): string => {
+    let beginning = beginnings.get(level);
+    if (beginning === undefined) {
+      beginning = `{${inObject(formatters.level(level)).slice(1)}`;
+      beginnings.set(level, beginning);
+    }
+    return `${beginning}${timestamp()}${opened}${fields}${closed}"${message}"}\n`;
+  };
+}
+
+/** `,"a":1`, or nothing. */
+function inObject(fields: object): string {
+  const text = JSON.stringify(fields).slice(1, -1);
+  return text === '' ? '' : `,${text}`;
 }
 
 const MILLISECONDS = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, '0')}Z"`);

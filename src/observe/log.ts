@@ -1,24 +1,27 @@
-// The pino instance: one JSON line per event, written in the background so that a slow reader of stdout never delays a
-// request. Lines that cannot be kept are dropped and counted. Messages are constant; facts are fields.
+// The pino instance: one JSON line per event, written in the background. Messages are constant; facts are fields.
 
-import { type Logger, pino, destination as pinoDestination, stdSerializers } from 'pino';
+import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
 import { bounded } from './bounded.ts';
-import { formatOptions, type LogFormat } from './log-format.ts';
+import { formatOptions, type LogFormat, lineMaker } from './log-format.ts';
+import { createLogWriter } from './log-writer.ts';
 
 export type Log = Logger;
 
 export type LogOutput = {
   readonly log: Log;
-  /** Writes what is buffered, as far as somebody reads it. Nothing can be logged afterwards. */
+  /** Writes what is buffered, as far as somebody reads it. What is logged afterwards is lost. */
   end(): Promise<void>;
 };
 
-const BUFFER_BYTES = 4096;
-const MAX_WAITING_BYTES = 8 << 20;
-/** What a SIGKILL may cost. */
-const FLUSH_MS = 100;
-/** How long the end waits for somebody to read the log. */
-const END_LIMIT_MS = 1000;
+/** Fields that are JSON already, as `"a":1,"b":2`: for lines that there is one of for each request. Not for a child's. */
+export class JsonFields {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** Of the message and of the stack of an error, which may quote what a client sent. */
 const MAX_ERROR_TEXT = 4096;
 
@@ -29,38 +32,24 @@ export type LogOptions = {
   readonly onDropped: () => void;
 };
 
-export function createLog({ level, format, onDropped }: LogOptions): LogOutput {
-  const stream = pinoDestination({
-    fd: 1,
-    sync: false,
-    minLength: BUFFER_BYTES,
-    maxLength: MAX_WAITING_BYTES,
-    periodicFlush: FLUSH_MS,
-  } as Parameters<typeof pinoDestination>[0] & object);
-  stream.on('drop', onDropped);
-  // stdout closed (EPIPE) must not end the service.
-  stream.on('error', onDropped);
-  let ended = false;
-  // A write after the end would throw.
-  const write = (line: string): void => void (ended || stream.write(line));
-  const log = pino({ level, ...formatOptions(format), serializers: { err: boundedError } }, { write });
-  return {
-    log,
-    async end() {
-      ended = true;
-      // Not flush(): it calls back after the current write, and leaves behind what came later.
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, END_LIMIT_MS);
-        stream.once('close', () => {
-          clearTimeout(timer);
-          resolve();
-        });
-        stream.end();
-      });
-      // Otherwise pino's exit hook would write again, and wait for a reader that does not come.
-      stream.destroy();
+export function createLog({ onDropped, ...form }: LogOptions): LogOutput {
+  const { write, end } = createLogWriter(onDropped);
+  return { log: logTo(write, form), end };
+}
+
+/** Gives each line, with its end, to `write`. */
+export function logTo(write: (line: string) => void, { level, format }: Omit<LogOptions, 'onDropped'>): Log {
+  const options = formatOptions(format);
+  const lineOf = lineMaker(options);
+  const hooks: LoggerOptions['hooks'] = {
+    logMethod(args, method, levelNumber) {
+      const [fields, message] = args as unknown[];
+      if (fields instanceof JsonFields)
+        write(lineOf(this.levels.labels[levelNumber] ?? '', fields.text, String(message)));
+      else method.apply(this, args);
     },
   };
+  return pino({ level, ...options, hooks, serializers: { err: boundedError } }, { write });
 }
 
 /** An error as pino tells it, without the objects that hang on it, and each text at a length that a line can take. */

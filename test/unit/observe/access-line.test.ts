@@ -1,6 +1,7 @@
 // The access line's texts: a client chooses them, and no line grows with what it chose.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { REJECTIONS } from '../../../src/errors.ts';
 import { accessLine } from '../../../src/observe/access-line.ts';
 import { FakeExchange, type FakeRequest } from '../pipeline/fake-exchange.ts';
 
@@ -9,7 +10,7 @@ const TRACE = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 function lineOf(request: FakeRequest, host = 'example.com') {
   const exchange = new FakeExchange(request);
   exchange.host = host;
-  return accessLine(exchange, 12.34567);
+  return JSON.parse(`{${accessLine(exchange, 12.34567).text}}`);
 }
 
 describe('the access line', () => {
@@ -36,8 +37,48 @@ describe('the access line', () => {
   });
 
   test('takes the facts of TLS as they are where they are short', () => {
-    const tls = { version: 'TLSv1.3', cipher: 'c', resumed: false, sni: 'example.com', client: undefined };
-    assert.equal(lineOf({ connection: { tls } }).tls, tls);
+    const tls = { version: 'TLSv1.3', cipher: 'c', resumed: false, sni: 'example.com' };
+    assert.deepEqual(lineOf({ connection: { tls: { ...tls, client: undefined } } }).tls, tls);
+    const known = { ...tls, resumed: true, client: 'CN=web, O="Web & Söhne"' };
+    assert.deepEqual(lineOf({ connection: { tls: known } }).tls, known);
+  });
+
+  test('has all that is known of a request, in one order, and nothing that is not', () => {
+    const exchange = new FakeExchange({ target: '/a?b', headers: ['traceparent', TRACE] });
+    const rejection = REJECTIONS.upstream_refused;
+    const tls = { version: 'TLSv1.2', cipher: 'c', resumed: false, sni: '', client: undefined };
+    const facts = { host: 'a.example', status: 502, bytesIn: 1, bytesOut: 1e21, upstreamMs: 0.0004, requestId: 'id' };
+    Object.assign(exchange, facts, { connection: { ...exchange.connection, tls }, rejection });
+    assert.deepEqual(Object.entries(JSON.parse(`{${accessLine(exchange, 7, 8443).text}}`)), [
+      ['method', 'GET'],
+      ['path', '/a'],
+      ['status', 502],
+      ['protocol', exchange.protocol],
+      ['host', 'a.example'],
+      ['port', 8443],
+      ['client', exchange.client],
+      ['bytesIn', 1],
+      ['bytesOut', 1e21],
+      ['durationMs', 7],
+      ['upstreamMs', 0],
+      ['requestId', 'id'],
+      ['traceparent', TRACE],
+      ['tls', { version: 'TLSv1.2', cipher: 'c', sni: '', resumed: false }],
+      ['reason', rejection.reason],
+      ['side', rejection.side],
+    ]);
+    assert.deepEqual(Object.keys(lineOf({ connection: { tls: undefined } })), [
+      ...['method', 'path', 'status', 'protocol', 'host', 'client', 'bytesIn', 'bytesOut', 'durationMs', 'requestId'],
+    ]);
+  });
+
+  test('is JSON, and says the same, whatever was sent', () => {
+    const all = Array.from({ length: 0x300 }, (_, code) => String.fromCharCode(code));
+    for (const text of [...all, '\ud800', '\udfff\ud800', '\u2028', '"\\"', '\\u0041', '","side":"client"']) {
+      const target = `/${text.replaceAll('?', '')}`;
+      const { method, path, host } = lineOf({ method: text, target }, text);
+      assert.deepEqual([method, path, host], [text, target, text]);
+    }
   });
 
   test('is of a few kilobytes at most, whatever was sent', () => {

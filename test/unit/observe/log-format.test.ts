@@ -1,14 +1,20 @@
 // How lines begin, by format: time as ISO 8601, levels as words, and what else each collector wants.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { pino } from 'pino';
+import { JsonFields, logTo } from '../../../src/observe/log.ts';
 import { formatOptions, type LogFormat } from '../../../src/observe/log-format.ts';
 
-function linesOf(format: LogFormat): Record<string, unknown>[] {
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+
+function textsOf(format: LogFormat, fields: object, level = 'trace'): string[] {
   const lines: string[] = [];
-  const log = pino({ level: 'trace', ...formatOptions(format) }, { write: (line: string) => void lines.push(line) });
-  for (const level of ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const) log[level]({ host: 'a' }, 'said');
-  return lines.map((line) => JSON.parse(line));
+  const log = logTo((line) => void lines.push(line), { level, format });
+  for (const name of LEVELS) log[name](fields, 'said');
+  return lines;
+}
+
+function linesOf(format: LogFormat): Record<string, unknown>[] {
+  return textsOf(format, { host: 'a' }).map((line) => JSON.parse(line));
 }
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -43,6 +49,16 @@ describe('a line', () => {
     assert.deepEqual(rest, own);
   });
 });
+
+for (const format of ['json', 'gcp', 'ecs'] as const) {
+  test(`of fields that are JSON already, ${format} makes the same line as of their object, at the same levels`, (t) => {
+    t.mock.method(Date, 'now', () => Date.UTC(2026, 10, 21));
+    for (const level of ['trace', 'warn', 'silent']) {
+      const lines = textsOf(format, { host: 'a', status: 1 }, level);
+      assert.deepEqual(textsOf(format, new JsonFields('"host":"a","status":1'), level), lines);
+    }
+  });
+}
 
 test('the time is that of the line, to the millisecond and over the end of a second', (t) => {
   const times = [0, 7, 999, 1000, 1042, 86_399_999, 86_400_000].map((ms) => Date.UTC(2026, 10, 21) + ms);

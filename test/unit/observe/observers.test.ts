@@ -4,14 +4,13 @@ import { test } from 'node:test';
 import { REJECTIONS } from '../../../src/errors.ts';
 import { observeConnections } from '../../../src/observe/connections.ts';
 import { observeExchanges } from '../../../src/observe/exchanges.ts';
-import { boundedError, type Log } from '../../../src/observe/log.ts';
+import { boundedError, logTo } from '../../../src/observe/log.ts';
 import { createMetrics } from '../../../src/observe/metrics.ts';
 import { FakeExchange } from '../pipeline/fake-exchange.ts';
 
 function observed() {
   const lines: Record<string, unknown>[] = [];
-  const write = (facts: object, msg: string): void => void lines.push({ ...facts, msg });
-  const log = { info: write, warn: write, error: write } as unknown as Log;
+  const log = logTo((line) => void lines.push(JSON.parse(line)), { level: 'info', format: 'json' });
   const metrics = createMetrics({ version: '', node: '', openssl: '' });
   return { lines, log, metrics };
 }
