@@ -1,5 +1,6 @@
 // Behind `npm test`: finds the tests, proves that none that git knows is left out, says which outside programs they will
-// find, hands all of it to node's own runner, and says at the end what was skipped and why; in CI that is a failure.
+// find, hands all of it to node's own runner, and says at the end what was skipped and why; in CI that is a failure. Files that
+// failed while the machine stood still are run once more, one by one, and named; on a machine that is there, a failure is one.
 // `npm test -- words…` runs the files whose path holds one of the words; arguments that begin with - go to node
 // (`--test-name-pattern=…`). test/soak runs only when a word names that folder; test/pod has a program of its own (run.ts there).
 
@@ -9,13 +10,17 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { failedFilesIn } from './support/failed.ts';
 import { peersLine } from './support/peers.ts';
 import { skippedIn, skippedLines } from './support/skipped.ts';
+import { type Standstills, standstillsLine, watchStandstills } from './support/standstills.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const laterSuites = ['test/soak'];
 const fileLimitMs = 10 * 60_000;
 const soakLimitMs = 40 * 60_000;
+/** More than so many files do not fail because of the machine. */
+const MOST_REPEATED = 12;
 
 const run = promisify(execFile);
 
@@ -70,21 +75,38 @@ function counted(chosen: string[], found: string[], tracked: string[] | undefine
 
 async function runAndTell(files: string[], options: string[]): Promise<number> {
   const dir = await mkdtemp(join(tmpdir(), 'tls-sidecar-run-'));
-  const tap = join(dir, 'tap');
   const started = performance.now();
   try {
-    const code = await runNode(files, options, tap);
-    const skipped = skippedIn(await readFile(tap, 'utf8').catch(() => ''));
+    const first = await runWatched(files, options, join(dir, 'tap'), availableParallelism());
+    const repeated = first.code === 0 || first.standstills.count === 0 ? [] : (failedFilesIn(first.tap, files) ?? []);
+    const again = repeated.length > 0 && repeated.length <= MOST_REPEATED;
+    const second = again ? await runAgain(repeated, options, join(dir, 'again')) : first;
+    const skipped = skippedIn(`${first.tap}\n${second === first ? '' : second.tap}`);
     console.log(`node ${process.version}: ${Math.round((performance.now() - started) / 1000)} s`);
+    console.log(standstillsLine(first.standstills));
+    if (again) console.log(`failed, and ${second.code === 0 ? 'passed' : 'failed'} alone: ${repeated.join(', ')}`);
     console.log(skippedLines(skipped));
-    return process.env.CI && skipped.length > 0 ? fail('nothing may be skipped in CI') : code;
+    return process.env.CI && skipped.length > 0 ? fail('nothing may be skipped in CI') : second.code;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
 }
 
-function runNode(files: string[], options: string[], tap: string): Promise<number> {
-  const concurrency = `--test-concurrency=${availableParallelism()}`;
+type Ran = { readonly code: number; readonly tap: string; readonly standstills: Standstills };
+
+async function runWatched(files: string[], options: string[], tap: string, atOnce: number): Promise<Ran> {
+  const standstills = watchStandstills();
+  const code = await runNode(files, options, tap, atOnce);
+  return { code, standstills: standstills(), tap: await readFile(tap, 'utf8').catch(() => '') };
+}
+
+function runAgain(files: string[], options: string[], tap: string): Promise<Ran> {
+  console.log(`\nthis machine stood still while they ran, so once more: ${files.join(', ')}\n`);
+  return runWatched(files, options, tap, 1);
+}
+
+function runNode(files: string[], options: string[], tap: string, atOnce: number): Promise<number> {
+  const concurrency = `--test-concurrency=${atOnce}`;
   const limitMs = files.some((file) => file.startsWith('test/soak/')) ? soakLimitMs : fileLimitMs;
   const timeout = `--test-timeout=${limitMs}`;
   // A reporter of the command line needs a destination beside ours.

@@ -18,7 +18,7 @@ const ENDPOINT_MS = 2500;
 describe('a rollout', { concurrency: 4 }, () => {
   for (const lane of ['ten replicas', 'ten more'])
     test(`${lane}, one after the other, are told to end by SIGTERM: none of the requests fails`, (t) =>
-      replaceReplicas(t, { times: 10, drainDelay: '2s', h1: 5, h2: 3 }));
+      replaceReplicas(t, { times: 10, drainDelay: DRAIN_DELAY, h1: 5, h2: 3 }));
 
   test("in Kubernetes' order, preStop hooks first, then the app, the sidecar last: none of the requests fails", async (t) => {
     const { stage, balancer, crowd: begin } = await setScene(t);

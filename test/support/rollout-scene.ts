@@ -32,7 +32,7 @@ export async function setScene(t: TestContext, h1 = 8, h2 = 4): Promise<Scene> {
   t.after(() => balancer.close());
   const ca = stage.authority.pem;
   const crowd = (): Crowd => {
-    const begun = startCrowd({ port: balancer.port, ca, h1, h2, pauseMs: 80 });
+    const begun = startCrowd({ port: balancer.port, ca, h1, h2, pauseMs: 160 });
     t.after(begun.stop);
     return begun;
   };

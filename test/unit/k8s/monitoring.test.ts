@@ -79,11 +79,12 @@ test('the monitor scrapes the port that every sidecar has', () => {
   assert.deepEqual(monitor.spec.podMetricsEndpoints, [{ port: 'tls-metrics', path: '/metrics' }]);
 });
 
-test('the kustomization holds all of it, the dashboard with the label that Grafana looks for', () => {
+test('the kustomization holds all of it but the picture, the dashboard with the label that Grafana looks for', () => {
   const { resources, configMapGenerator, generatorOptions } = parse(read('kustomization.yaml'));
   assert.deepEqual(configMapGenerator[0].files, ['tls-sidecar.json=grafana-dashboard.json']);
   assert.deepEqual(generatorOptions.labels, { grafana_dashboard: '1' });
-  assert.deepEqual([...resources, 'grafana-dashboard.json', 'kustomization.yaml'].sort(), readdirSync(folder).sort());
+  const besides = ['dashboard.svg', 'grafana-dashboard.json', 'kustomization.yaml'];
+  assert.deepEqual([...resources, ...besides].sort(), readdirSync(folder).sort());
 });
 
 test('the limit of connections has a metric', () => {
