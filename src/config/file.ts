@@ -1,19 +1,14 @@
 // The file that --config names: one flat mapping of option names, in YAML or JSON (which is YAML too).
 
-import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { errorCode } from '../errors.ts';
+import { OddFile, readSmallFile } from '../files.ts';
 import { isList, OPTION_NAMES, type OptionName } from './options.ts';
 
 /** Option names to text. What is wrong with the file is added to `problems`; an unreadable file gives no values. */
 export function readConfigFile(path: string, problems: string[]): Record<string, string | string[]> {
-  let text: string;
-  try {
-    text = readFileSync(path, 'utf8');
-  } catch (error) {
-    problems.push(`--config: cannot read ${path} (${errorCode(error)})`);
-    return {};
-  }
+  const text = readText(path, problems);
+  if (text === undefined) return {};
   // At its first use: most sidecars have no file, and the parser takes 1 MiB.
   const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
   const document = parseDocument(text, { uniqueKeys: true });
@@ -46,6 +41,16 @@ export function readConfigFile(path: string, problems: string[]): Record<string,
     else values[key] = String(value);
   }
   return values;
+}
+
+function readText(path: string, problems: string[]): string | undefined {
+  try {
+    return readSmallFile(path).toString('utf8');
+  } catch (error) {
+    const why = error instanceof OddFile ? `${path} ${error.what}` : `cannot read ${path} (${errorCode(error)})`;
+    problems.push(`--config: ${why}`);
+    return undefined;
+  }
 }
 
 /** A hint with the option name nearest to a mistyped one, or ''. */

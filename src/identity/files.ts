@@ -2,9 +2,10 @@
 // volume is swapped by renaming its `..data` link to a new directory (Kubernetes' AtomicWriter), so both files are read
 // from the one directory that the link names, and the link is read again afterwards. It parses nothing.
 
-import { lstatSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { errorCode } from '../errors.ts';
+import { OddFile, readSmallFile } from '../files.ts';
 import { BundleError } from './bundle-error.ts';
 import { whyUnreadable } from './disk/access.ts';
 import { isForeign } from './pem/foreign.ts';
@@ -22,8 +23,6 @@ export type PairFiles = {
   readonly source: string;
 };
 
-/** More than any chain needs; a wrong path (/dev/zero, a log) must not exhaust the memory. */
-const MAX_FILE_BYTES = 1 << 20;
 const ATTEMPTS = 5;
 
 /** The pairs of two lists: as many keys as certificates, or none. */
@@ -95,13 +94,12 @@ function inFull(path: string): string {
 /** `named` is what messages call it. Throws a BundleError of `missing` or `unreadable`. */
 export function readFile(path: string, named: string): Buffer {
   try {
-    const { size, mode } = statSync(path);
-    if ((mode & 0o170000) !== 0o100000) throw new BundleError('unreadable', `${named} is not a regular file`);
-    if (size > MAX_FILE_BYTES)
-      throw new BundleError('unreadable', `${named} is larger than 1 MiB: not a certificate or key`);
-    return readFileSync(path);
+    return readSmallFile(path);
   } catch (error) {
-    if (error instanceof BundleError) throw error;
+    if (error instanceof OddFile) {
+      const not = error.what === 'is larger than 1 MiB' ? ': not a certificate or key' : '';
+      throw new BundleError('unreadable', `${named} ${error.what}${not}`);
+    }
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new BundleError('missing', `${named} does not exist${inFull(named)}`, { cause: error });

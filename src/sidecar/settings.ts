@@ -2,12 +2,12 @@
 // applied, and what cannot is named. A configuration with a problem changes nothing, and gets one log line.
 
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { isRestricted } from '../config/client-rules.ts';
 import type { Config, Loaded } from '../config/config.ts';
 import { contradictions } from '../config/contradictions.ts';
 import { changesBetween, inForceOf } from '../config/reload.ts';
 import { ConfigError, errorCode } from '../errors.ts';
+import { OddFile, readSmallFile } from '../files.ts';
 import type { Log } from '../observe/log.ts';
 import type { Clients } from './clients.ts';
 
@@ -90,9 +90,9 @@ export function createSettings({ loaded, reread, clients, log }: SettingsOptions
 function contentOf(path: string | undefined): string {
   if (path === undefined) return '';
   try {
-    return createHash('sha256').update(readFileSync(path)).digest('hex');
+    return createHash('sha256').update(readSmallFile(path)).digest('hex');
   } catch (error) {
-    return errorCode(error);
+    return error instanceof OddFile ? error.what : errorCode(error);
   }
 }
 

@@ -1,6 +1,7 @@
 // The file of --config is watched: a ConfigMap that the kubelet swaps, a file that is written in place or replaced. What can
 // change is taken, what cannot is named once, a mistake changes nothing. /status tells what is in force and why.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -150,4 +151,18 @@ test('what is probably not meant is told at the start and by check: a mistyped v
   assert.match(stdout, /^ok .*--idle-timeout 75s \(default\)$/m);
   assert.match(stdout, /^ok .*--client-ca none \(default\)$/m);
   assert.doesNotMatch(stdout, /TLS_SIDECAR_PORT|TLS_SIDECAR_SERVICE/);
+});
+
+test('what is put in the place of the file, and is none, is told, and nobody waits for it', async (t) => {
+  const { sidecar, file } = await begin(t, 'access-log: all\n');
+  const [plain, fifo] = [`${file}.plain`, `${file}.fifo`];
+  execFileSync('mkfifo', [fifo]);
+  await rename(fifo, file);
+  const refused = await sidecar.waitForLog(({ problems }) => String(problems).includes('is not a regular file'));
+  assert.equal(refused.level, 'error');
+  await ask(sidecar);
+  await writeFile(plain, 'access-log: errors\n');
+  await rename(plain, file);
+  await sidecar.waitForLog('configuration reloaded');
+  await endsWell(sidecar);
 });

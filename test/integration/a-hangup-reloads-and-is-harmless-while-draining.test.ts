@@ -1,4 +1,5 @@
-// SIGHUP looks at the certificate files now, and does nothing else: not while the sidecar drains, either.
+// SIGHUP looks at the certificate files now, and does nothing else: not while the sidecar drains, either. Other signals do
+// nothing.
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -66,4 +67,16 @@ test('SIGHUP while draining is harmless', async (t) => {
   await client.closed;
   assert.deepEqual(await sidecar.exited, { code: 0, signal: null });
   assert.equal(sidecar.stderr, '');
+});
+
+test("SIGUSR1 and SIGUSR2 do nothing: no debugger of Node's listens, and nothing ends", async (t) => {
+  const stage = await setStage(t);
+  const app = await startHeldApp(t);
+  const sidecar = await stage.start({ upstream: app.port });
+  for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) sidecar.kill(signal);
+  // Signals come before what is asked afterwards, and a debugger says on stderr that it listens, which a good end has not.
+  sidecar.kill('SIGHUP');
+  await sidecar.waitForLog('nothing to reload: nothing has changed');
+  assert.equal(await serialServed(sidecar), stage.pair.serial);
+  await endsWell(sidecar);
 });

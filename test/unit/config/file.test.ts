@@ -114,16 +114,18 @@ describe('a file with mistakes', () => {
 });
 
 describe('a file that cannot be read', () => {
-  const rows: readonly (readonly [what: string, path: string, code: string])[] = [
-    ['is missing', join(dir, 'missing.yaml'), 'ENOENT'],
-    ['is a directory', dir, 'EISDIR'],
-    ['lies below a file', join(process.execPath, 'x.yaml'), 'ENOTDIR'],
+  const [missing, below] = [join(dir, 'missing.yaml'), join(process.execPath, 'x.yaml')];
+  const rows: readonly (readonly [what: string, path: string, problem: string])[] = [
+    ['is missing', missing, `cannot read ${missing} (ENOENT)`],
+    ['lies below a file', below, `cannot read ${below} (ENOTDIR)`],
+    ['is a directory', dir, `${dir} is not a regular file`],
+    ['never ends', '/dev/zero', '/dev/zero is not a regular file'],
   ];
-  for (const [what, path, code] of rows) {
-    test(`because it ${what} is one problem with the system's code`, () => {
+  for (const [what, path, problem] of rows) {
+    test(`because it ${what} is one problem`, () => {
       const problems: string[] = [];
       assert.deepEqual(readConfigFile(path, problems), {});
-      assert.deepEqual(problems, [`--config: cannot read ${path} (${code})`]);
+      assert.deepEqual(problems, [`--config: ${problem}`]);
     });
   }
 });
