@@ -147,7 +147,8 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   // ---- Reader: bytes of the answer
 
   get midBody(): boolean {
-    return this.#reader.midBody;
+    // One that is paused holds no slab: there may be as many as connections.
+    return this.#reader.midBody && !this.#socket.isPaused();
   }
 
   /** `lent`: the bytes are good during the call only; with a slab, as long as that is held. */
