@@ -17,6 +17,12 @@ export function parseMode(text: string): Mode {
   return text;
 }
 
+/** Of the annotation that says no. Who means it and writes `False` would be injected. */
+export function parseInject(text: string): string {
+  if (text !== 'true' && text !== 'false') throw new Malformed('"true" or "false"');
+  return text;
+}
+
 export function parseProbes(text: string): 'rewrite' | 'keep' {
   if (text !== 'rewrite' && text !== 'keep') throw new Malformed('rewrite or keep');
   return text;

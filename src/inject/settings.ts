@@ -5,7 +5,7 @@ import { didYouMean } from '../config/file.ts';
 import { OPTIONS, type OptionName, variableOf } from '../config/options.ts';
 import { Malformed } from '../config/parse.ts';
 import { get, type JsonObject } from './edits/objects.ts';
-import { parseMode, parsePorts, parseSecret, parseText } from './parse.ts';
+import { parseInject, parseMode, parsePorts, parseSecret, parseText } from './parse.ts';
 
 export const PREFIX = 'tls-sidecar.dev/';
 export const INJECTED = `${PREFIX}injected`;
@@ -57,6 +57,7 @@ export function withAnnotations(settings: InjectSettings, annotations: JsonObjec
     if (name.startsWith(PREFIX) && !known.includes(name.slice(PREFIX.length)))
       problems.push(`there is no annotation ${name}; there are ${known.slice(0, 6).join(', ')} under ${PREFIX}`);
   }
+  read('inject', 'true', parseInject);
   return {
     ...settings,
     mode: read('mode', settings.mode, parseMode),

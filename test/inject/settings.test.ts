@@ -69,6 +69,7 @@ describe('annotations', () => {
   });
 
   const wrong: readonly (readonly [name: string, value: string, problem: RegExp])[] = [
+    ['inject', 'False', /takes "true" or "false"; it says "False"/],
     ['mode', 'redirekt', /takes target-port or redirect; it says "redirekt"/],
     ['ports', '80:80', /takes a port from 1024 to 65535/],
     ['ports', '80,80', /takes each port once, not 80 twice/],
