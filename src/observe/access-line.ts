@@ -36,9 +36,18 @@ export function pathOf(target: string): string {
   return query < 0 ? target : target.slice(0, query);
 }
 
-function tlsText({ version, cipher, sni, resumed, client }: TlsFacts): string {
-  const subject = client === undefined ? '' : `,"client":${quoted(bounded(client, MAX_TEXT))}`;
-  return `{"version":"${version}","cipher":"${cipher}","sni":${quoted(bounded(sni, MAX_HOST))},"resumed":${resumed}${subject}}`;
+/** Of connections: it is the same for all that is asked on one. */
+const tlsTexts = new WeakMap<TlsFacts, string>();
+
+function tlsText(tls: TlsFacts): string {
+  let text = tlsTexts.get(tls);
+  if (text === undefined) {
+    const { version, cipher, sni, resumed, client } = tls;
+    const facts = { version, cipher, sni: bounded(sni, MAX_HOST), resumed };
+    text = JSON.stringify(client === undefined ? facts : { ...facts, client: bounded(client, MAX_TEXT) });
+    tlsTexts.set(tls, text);
+  }
+  return text;
 }
 
 /** Where nothing in it has to be escaped, which JSON.stringify finds out more slowly. */
@@ -48,6 +57,10 @@ function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
-function rounded(ms: number): number {
-  return Math.round(ms * 1000) / 1000;
+const FRACTIONS = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
+
+/** To the microsecond; a number with a fraction is turned into text digit by digit, by a slower way than all the rest here. */
+function rounded(ms: number): string {
+  const us = Math.round(ms * 1000);
+  return `${Math.floor(us / 1000)}.${FRACTIONS[us % 1000]}`;
 }
