@@ -6,6 +6,9 @@
 import module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
+// Before all else: the first would have Node listen for a debugger, which may run any code, the second would end the process.
+for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
+
 // From Node 22.1 on. Where the folder cannot be written, nothing is kept, and nothing fails.
 const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown };
 enableCompileCache?.(fileURLToPath(new URL('compile-cache', import.meta.url)));

@@ -24,6 +24,10 @@ const MOST_REPEATED = 12;
 
 const run = promisify(execFile);
 
+/** This run was told to end: what did not pass until then is no failure, and nothing is run again. */
+let interrupted = false;
+const INTERRUPTED = 124;
+
 async function main(argv: string[]): Promise<number> {
   const words = argv.filter((argument) => !argument.startsWith('-'));
   const nodeOptions = argv.filter((argument) => argument.startsWith('-'));
@@ -78,18 +82,24 @@ async function runAndTell(files: string[], options: string[]): Promise<number> {
   const started = performance.now();
   try {
     const first = await runWatched(files, options, join(dir, 'tap'), availableParallelism());
-    const repeated = first.code === 0 || first.standstills.count === 0 ? [] : (failedFilesIn(first.tap, files) ?? []);
-    const again = repeated.length > 0 && repeated.length <= MOST_REPEATED;
-    const second = again ? await runAgain(repeated, options, join(dir, 'again')) : first;
-    const skipped = skippedIn(`${first.tap}\n${second === first ? '' : second.tap}`);
+    const failed = first.code === 0 ? [] : failedFilesIn(first.tap, files);
+    const again = !interrupted && first.standstills.count > 0 && isFew(failed);
+    const second = again ? await runAgain(failed, options, join(dir, 'again')) : first;
+    const skipped = skippedIn(first.tap);
     console.log(`node ${process.version}: ${Math.round((performance.now() - started) / 1000)} s`);
     console.log(standstillsLine(first.standstills));
-    if (again) console.log(`failed, and ${second.code === 0 ? 'passed' : 'failed'} alone: ${repeated.join(', ')}`);
     console.log(skippedLines(skipped));
+    if (again) console.log(`failed, and ${second.code === 0 ? 'passed' : 'failed'} alone: ${failed.join(', ')}`);
+    if (interrupted)
+      return failed?.length === 0 ? INTERRUPTED : fail(`told to end; failed before: ${failed?.join(', ')}`);
     return process.env.CI && skipped.length > 0 ? fail('nothing may be skipped in CI') : second.code;
   } finally {
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+function isFew(failed: string[] | undefined): failed is string[] {
+  return failed !== undefined && failed.length > 0 && failed.length <= MOST_REPEATED;
 }
 
 type Ran = { readonly code: number; readonly tap: string; readonly standstills: Standstills };
@@ -120,8 +130,13 @@ function runNode(files: string[], options: string[], tap: string, atOnce: number
   const runner = ['--test', concurrency, timeout, ...options, ...shown, ...kept];
   const child = spawn(process.execPath, ['--import', 'tsx', ...runner, ...files], { cwd: root, stdio: 'inherit' });
   // A Ctrl-C reaches the child by itself; a SIGTERM to this process alone would leave it behind.
-  process.on('SIGINT', () => {});
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  process.on('SIGINT', () => {
+    interrupted = true;
+  });
+  process.on('SIGTERM', () => {
+    interrupted = true;
+    child.kill('SIGTERM');
+  });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));

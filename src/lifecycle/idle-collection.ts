@@ -24,13 +24,14 @@ export const FIRST_QUIET_LOOKS = 3;
 export const QUIET_LOOKS = 15;
 /** Above it, as with 6,000 connections open, the pause would be too long for whoever comes in it. */
 const MOST_TENURED_BYTES = 48 << 20;
-/** The first whose gc() takes the flavour that shrinks the heap; a plain collection gives nothing back to the system. */
+/** The first whose gc() takes the flavour that shrinks the heap; a plain collection gives nothing back to the system, so that older ones
+ * are left to collect the spare buffers by themselves. */
 const FIRST_NODE = 22;
 
 /** Starts to look, every second until the returned function is called; keeps no process alive. */
 export function collectWhenIdle(): () => void {
-  if (Number.parseInt(process.versions.node, 10) < FIRST_NODE) return () => {};
-  const look = idleLook({ load: loopLoad(), collect: collectEverything });
+  const collects = Number.parseInt(process.versions.node, 10) >= FIRST_NODE;
+  const look = idleLook({ load: loopLoad(), collect: collects ? collectEverything : giveBackSpares });
   const timer = setInterval(look, LOOK_MS).unref();
   return () => clearInterval(timer);
 }

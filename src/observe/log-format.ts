@@ -43,7 +43,7 @@ export function formatOptions(format: LogFormat): FormatOptions {
   return { base: null, timestamp: isoTime('time'), formatters: { level: (label) => ({ level: label }) } };
 }
 
-/** Makes of fields that are JSON already, as `"a":1,"b":2`, the line that pino would make of their object. */
+/** Makes of fields that are JSON already, as `"a":1,"b":2` and at least one, the line that pino would make of their object. */
 export function lineMaker({ base, messageKey = 'msg', nestedKey, timestamp, formatters }: FormatOptions) {
   const beginnings = new Map<string, string>();
   const opened = inObject(base ?? {}) + (nestedKey === undefined ? ',' : `,${JSON.stringify(nestedKey)}:{`);
@@ -54,7 +54,7 @@ export function lineMaker({ base, messageKey = 'msg', nestedKey, timestamp, form
       beginning = `{${inObject(formatters.level(level)).slice(1)}`;
       beginnings.set(level, beginning);
     }
-    return `${beginning}${timestamp()}${opened}${fields}${closed}"${message}"}\n`;
+    return `${beginning}${timestamp()}${opened}${fields}${closed}${JSON.stringify(message)}}\n`;
   };
 }
 

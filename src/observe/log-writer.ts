@@ -8,8 +8,9 @@ const BATCH_CHARACTERS = 16_000;
 const MAX_WAITING_BYTES = 8 << 20;
 /** What a SIGKILL may cost. */
 const FLUSH_MS = 100;
-/** How long the end waits for somebody to read the log. */
-const END_LIMIT_MS = 1000;
+/** How long the end waits for a write to be taken, and for all of them. */
+const END_SILENCE_MS = 1000;
+const END_LIMIT_MS = 5000;
 
 export interface LogWriter {
   /** Takes whole lines, with their ends. After the end they are lost. */
@@ -18,7 +19,7 @@ export interface LogWriter {
   end(this: void): Promise<void>;
 }
 
-/** `onDropped` is called for every line that was lost because stdout is not read. */
+/** `onDropped` is called for every line that found no room because stdout is not read, and once for each write that failed. */
 export function createLogWriter(onDropped: () => void): LogWriter {
   const stream = destination({ fd: 1, sync: false, maxLength: MAX_WAITING_BYTES });
   stream.on('drop', (lines: string) => {
@@ -47,17 +48,37 @@ export function createLogWriter(onDropped: () => void): LogWriter {
     async end() {
       handOver();
       ended = true;
-      // Not flush(): it calls back after the current write, and leaves behind what came later.
-      await new Promise<void>((resolve) => {
-        const limit = setTimeout(resolve, END_LIMIT_MS);
-        stream.once('close', () => {
-          clearTimeout(limit);
-          resolve();
-        });
-        stream.end();
-      });
+      await written(stream);
       // Otherwise pino's exit hook would write again, and wait for a reader that does not come.
       stream.destroy();
     },
   };
+}
+
+/** Resolves when all is written, or nobody reads it. */
+function written(stream: ReturnType<typeof destination>): Promise<void> {
+  const latestMs = performance.now() + END_LIMIT_MS;
+  return new Promise((resolve) => {
+    let timer: NodeJS.Timeout;
+    const end = (): void => {
+      clearTimeout(timer);
+      resolve();
+    };
+    const wait = (): void => {
+      clearTimeout(timer);
+      const leftMs = Math.max(0, latestMs - performance.now());
+      // After a stall, what was written meanwhile is seen first.
+      timer = setTimeout(
+        () => {
+          timer = setTimeout(end, 0);
+        },
+        Math.min(END_SILENCE_MS, leftMs),
+      );
+    };
+    stream.on('write', wait);
+    stream.once('close', end);
+    wait();
+    // Not flush(): it calls back after the current write, and leaves behind what came later.
+    stream.end();
+  });
 }

@@ -13,7 +13,7 @@ export type LogOutput = {
   end(): Promise<void>;
 };
 
-/** Fields that are JSON already, as `"a":1,"b":2`: for lines that there is one of for each request. Not for a child's. */
+/** Fields that are JSON already, as `"a":1,"b":2`, at least one: for the line of each request. The fields of a child logger are not added. */
 export class JsonFields {
   readonly text: string;
 

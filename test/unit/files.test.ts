@@ -1,7 +1,10 @@
 // Files that an operator may name by mistake: none is waited for, and none fills the memory.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import fs, { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -37,9 +40,26 @@ test('a larger one is not', () => {
   }
 });
 
-test('what is no file is refused at once, a FIFO that nobody writes too', () => {
+test('a file that is larger than its size is read to 1 MiB at the most', (t) => {
+  const path = join(dir, 'grown');
+  writeFileSync(path, Buffer.alloc(2 * MIB));
+  const stats = fs.fstatSync;
+  t.mock.method(fs, 'fstatSync', (fd: number) => Object.assign(stats(fd), { size: 0 }));
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+  assert.equal(whatOf(path), 'is larger than 1 MiB');
+});
+
+test('what is no file is refused at once, a FIFO that nobody writes too', async (t) => {
   const path = join(dir, 'fifo');
   execFileSync('mkfifo', [path]);
-  for (const odd of [path, dir, '/dev/zero']) assert.equal(whatOf(odd), 'is not a regular file');
+  const socket = join(dir, 'socket');
+  const server = createServer().listen(socket);
+  await once(server, 'listening');
+  t.after(() => server.close());
+  for (const odd of [path, dir, socket, '/dev/zero']) assert.equal(whatOf(odd), 'is not a regular file');
   assert.equal(whatOf(join(dir, 'none')), 'ENOENT');
 });

@@ -1,7 +1,7 @@
 // The buffers that connections to the app read into. Node names the buffer of a socket's next read when the one before it
 // ends, so every idle connection reads into the same one: nothing of it may be kept, or the next answer, another
 // client's, would overwrite it. In the middle of a large body a connection reads into a slab of its own, whose bytes are
-// passed on without a copy; it is used again when the last of them has been taken, so that a download makes no garbage.
+// passed on without a copy, but for those of the first read of it and of the first after a pause; it is used again when the last of them has been taken, so that a download makes no garbage.
 
 import type { OnReadOpts } from 'node:net';
 import { Spares } from '../../net/spares.ts';

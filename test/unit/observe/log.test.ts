@@ -45,6 +45,25 @@ test('each of many lines is written once, in their order', async () => {
   );
 });
 
+test('the end waits for a slow reader, as long as that reads', async (t) => {
+  const program = `
+    for (let i = 0; i < 60; i++) log.info(new JsonFields('"text":"' + 'x'.repeat(10_000) + '"'), String(i));
+    await end();
+    process.exit(0);`;
+  const child = spawn(process.execPath, given(program));
+  t.after(() => child.kill('SIGKILL'));
+  let text = '';
+  // 65,536 bytes each time at the most, and as much in the pipe: three seconds in all.
+  child.stdout.on('data', (chunk) => {
+    text += chunk;
+    child.stdout.pause();
+    setTimeout(() => child.stdout.resume(), 300);
+  });
+  const [code] = await once(child, 'close');
+  assert.equal(code, 0);
+  assert.equal(text.split('\n').length - 1, 60);
+});
+
 test('a single line is written without another one, and without an end', async (t) => {
   const child = spawn(process.execPath, given(`log.info('alone'); setInterval(() => {}, 1000);`));
   t.after(() => child.kill('SIGKILL'));
