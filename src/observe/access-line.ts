@@ -14,12 +14,12 @@ import { JsonFields } from './log.ts';
 export function accessLine(exchange: Exchange, durationMs: number, port?: number): JsonFields {
   const { connection, rejection, span, status, upstreamMs } = exchange;
   const trace = span?.traceparent ?? traceparentOf(fieldValue(exchange.headers, 'traceparent'));
-  let text = `"method":${quoted(bounded(exchange.method, MAX_METHOD))}`;
+  let text = `"method":${methodOf(exchange.method)}`;
   text += `,"path":${quoted(bounded(pathOf(exchange.target), MAX_PATH))}`;
   text += `,"status":${status},"protocol":"${exchange.protocol}"`;
-  text += `,"host":${quoted(bounded(exchange.host, MAX_HOST))}`;
+  text += `,"host":${hostOf(exchange.host)}`;
   if (port !== undefined) text += `,"port":${port}`;
-  text += `,"client":${quoted(exchange.client)}`;
+  text += `,"client":${clientOf(exchange.client)}`;
   text += `,"bytesIn":${exchange.bytesIn},"bytesOut":${exchange.bytesOut},"durationMs":${rounded(durationMs)}`;
   if (upstreamMs >= 0) text += `,"upstreamMs":${rounded(upstreamMs)}`;
   text += `,"requestId":${quoted(exchange.requestId)}`;
@@ -49,6 +49,19 @@ function tlsText(tls: TlsFacts): string {
   }
   return text;
 }
+
+/** For a text that mostly is the one of the line before. */
+function repeated(maxLength: number): (text: string) => string {
+  let [last, json] = ['', '""'];
+  return (text) => {
+    if (text !== last) [last, json] = [text, quoted(bounded(text, maxLength))];
+    return json;
+  };
+}
+
+const methodOf = repeated(MAX_METHOD);
+const hostOf = repeated(MAX_HOST);
+const clientOf = repeated(MAX_TEXT);
 
 /** Where nothing in it has to be escaped, which JSON.stringify finds out more slowly. */
 const PLAIN = /^[ !#-[\]-~]*$/;
