@@ -57,7 +57,8 @@ before(async () => {
   lane = await openLane({
     forwarder: 'wire',
     upstream: app.port,
-    args: ['--client-timeout', '3s', '--idle-timeout', '3s', '--upstream-timeout', '3s'],
+    // On a busy machine nothing moves for seconds, here and there.
+    args: ['--client-timeout', '8s', '--idle-timeout', '8s', '--upstream-timeout', '8s'],
   });
 });
 
