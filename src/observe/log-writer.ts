@@ -1,6 +1,7 @@
 // The lines of the log on their way to stdout: gathered, and written in the background, so that a slow reader of stdout never
 // delays a request. Lines that cannot be kept are dropped and counted.
 
+import type { EventEmitter } from 'node:events';
 import { destination } from 'pino';
 
 /** As much as one write takes: handed over by the line, each would be copied and measured again with every one that follows. */
@@ -55,27 +56,30 @@ export function createLogWriter(onDropped: () => void): LogWriter {
   };
 }
 
-/** Resolves when all is written, or nobody reads it. */
-function written(stream: ReturnType<typeof destination>): Promise<void> {
-  const latestMs = performance.now() + END_LIMIT_MS;
+/** Of pino's destination: it tells of each write that was taken, and of its end. */
+type Ending = Pick<EventEmitter, 'on' | 'once'> & { end(): void };
+
+/** Ends it; resolves when all is written, or when nobody has read for a second, and after five at the latest. For its test. */
+export function written(stream: Ending, clock: () => number = () => performance.now()): Promise<void> {
+  const latestMs = clock() + END_LIMIT_MS;
   return new Promise((resolve) => {
     let timer: NodeJS.Timeout;
+    let writes = 0;
     const end = (): void => {
       clearTimeout(timer);
       resolve();
     };
     const wait = (): void => {
-      clearTimeout(timer);
-      const leftMs = Math.max(0, latestMs - performance.now());
+      const before = writes;
       // After a stall, what was written meanwhile is seen first.
-      timer = setTimeout(
-        () => {
-          timer = setTimeout(end, 0);
-        },
-        Math.min(END_SILENCE_MS, leftMs),
-      );
+      const late = (): void => void setImmediate(() => (writes === before || clock() >= latestMs) && end());
+      clearTimeout(timer);
+      timer = setTimeout(late, Math.min(END_SILENCE_MS, latestMs - clock()));
     };
-    stream.on('write', wait);
+    stream.on('write', () => {
+      writes += 1;
+      wait();
+    });
     stream.once('close', end);
     wait();
     // Not flush(): it calls back after the current write, and leaves behind what came later.

@@ -2,9 +2,10 @@
 // what nobody reads is dropped, and each line of it counted.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { written } from '../../../src/observe/log-writer.ts';
 import { eventually } from '../../support/poll.ts';
 
 const log = JSON.stringify(new URL('../../../src/observe/log.ts', import.meta.url).href);
@@ -45,23 +46,57 @@ test('each of many lines is written once, in their order', async () => {
   );
 });
 
-test('the end waits for a slow reader, as long as that reads', async (t) => {
-  const program = `
-    for (let i = 0; i < 60; i++) log.info(new JsonFields('"text":"' + 'x'.repeat(10_000) + '"'), String(i));
-    await end();
-    process.exit(0);`;
-  const child = spawn(process.execPath, given(program));
-  t.after(() => child.kill('SIGKILL'));
-  let text = '';
-  // 65,536 bytes each time at the most, and as much in the pipe: three seconds in all.
-  child.stdout.on('data', (chunk) => {
-    text += chunk;
-    child.stdout.pause();
-    setTimeout(() => child.stdout.resume(), 300);
-  });
-  const [code] = await once(child, 'close');
-  assert.equal(code, 0);
-  assert.equal(text.split('\n').length - 1, 60);
+test('the end waits for a slow reader, as long as that reads, and five seconds at the most', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  let nowMs = 0;
+  const pass = async (ms: number): Promise<void> => {
+    nowMs += ms;
+    t.mock.timers.tick(ms);
+    await new Promise((resolve) => void setImmediate(resolve));
+  };
+  const begin = () => {
+    nowMs = 0;
+    const state = { ended: false, over: false };
+    const end = (): void => {
+      state.ended = true;
+    };
+    const stream = Object.assign(new EventEmitter(), { end });
+    void written(stream, () => nowMs).then(() => {
+      state.over = true;
+    });
+    assert.ok(state.ended);
+    return { stream, state };
+  };
+  const silent = begin();
+  await pass(999);
+  assert.equal(silent.state.over, false);
+  await pass(1);
+  assert.equal(silent.state.over, true);
+
+  const slow = begin();
+  for (let i = 0; i < 5; i++) {
+    await pass(900);
+    slow.stream.emit('write', 1);
+  }
+  assert.equal(slow.state.over, false);
+  slow.stream.emit('close');
+  await pass(0);
+  assert.equal(slow.state.over, true);
+
+  const endless = begin();
+  for (let i = 0; i < 7; i++) {
+    await pass(800);
+    endless.stream.emit('write', 1);
+  }
+  assert.equal(endless.state.over, true);
+
+  // What was written during a standstill is told of after its timer.
+  const stalled = begin();
+  const passed = pass(1000);
+  stalled.stream.emit('write', 1);
+  await passed;
+  await pass(900);
+  assert.equal(stalled.state.over, false);
 });
 
 test('a single line is written without another one, and without an end', async (t) => {
