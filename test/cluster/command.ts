@@ -18,6 +18,7 @@ export function run(program: string, args: readonly string[], options: CommandOp
     timeout: limitMs,
     killSignal: 'SIGKILL',
   });
+  const latestMs = performance.now() + limitMs;
   const [out, told]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => told.push(chunk));
@@ -30,7 +31,9 @@ export function run(program: string, args: readonly string[], options: CommandOp
       const printed = Buffer.concat(out).toString();
       if (code === 0) return resolve(printed);
       const said = (Buffer.concat(told).toString() || printed).trim().split('\n').slice(-30).join('\n');
-      reject(new Error(`${[program, ...args].join(' ').slice(0, 300)} ended with ${code ?? signal}:\n${said}`));
+      const how =
+        performance.now() < latestMs ? `ended with ${code ?? signal}` : `was not done within ${limitMs / 1000} s`;
+      reject(new Error(`${[program, ...args].join(' ').slice(0, 300)} ${how}:\n${said}`));
     });
   });
 }
