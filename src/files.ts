@@ -23,10 +23,8 @@ export function readSmallFile(path: string): Buffer {
   // Else the open of a FIFO would wait for a writer, and every connection with it.
   const fd = openFile(path);
   try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) throw new OddFile('is not a regular file');
-    if (stats.size > MAX_FILE_BYTES) throw new OddFile('is larger than 1 MiB');
-    return readUpTo(fd, MAX_FILE_BYTES);
+    if (!fstatSync(fd).isFile()) throw new OddFile('is not a regular file');
+    return readToEnd(fd);
   } finally {
     closeSync(fd);
   }
@@ -41,15 +39,15 @@ function openFile(path: string): number {
   }
 }
 
-/** The size says too little: a file of /proc has none, and another may grow. */
-function readUpTo(fd: number, mostBytes: number): Buffer {
+/** By what is read, not by the size that is told: a file of /proc has none, and another may grow. */
+function readToEnd(fd: number): Buffer {
   const pieces: Buffer[] = [];
   for (let bytes = 0; ; ) {
     const piece = Buffer.allocUnsafeSlow(READ_BYTES);
     const read = readSync(fd, piece);
     if (read === 0) return Buffer.concat(pieces, bytes);
     bytes += read;
-    if (bytes > mostBytes) throw new OddFile('is larger than 1 MiB');
+    if (bytes > MAX_FILE_BYTES) throw new OddFile('is larger than 1 MiB');
     pieces.push(piece.subarray(0, read));
   }
 }

@@ -17,7 +17,6 @@ export function parseMode(text: string): Mode {
   return text;
 }
 
-/** Of the annotation that says no. Who means it and writes `False` would be injected. */
 export function parseInject(text: string): string {
   if (text !== 'true' && text !== 'false') throw new Malformed('"true" or "false"');
   return text;

@@ -7,7 +7,7 @@ import { jsonOf } from './edits/original.ts';
 import { portNumber, type TlsPort, tlsPortsOf } from './pod/tls-ports.ts';
 import { containersOf, type Workload } from './pod/workload.ts';
 import { planService } from './service.ts';
-import { type InjectSettings, ORIGINAL, PREFIX, withAnnotations } from './settings.ts';
+import { type InjectSettings, ORIGINAL, optedOut, PREFIX, withAnnotations } from './settings.ts';
 
 export type ServiceInjection =
   | { readonly kind: 'moved'; readonly patch: readonly Operation[]; readonly notes: readonly string[] }
@@ -18,8 +18,8 @@ const WAY_OUT = `say which of its ports have TLS with the annotation ${PREFIX}po
 
 export function injectService(service: JsonObject, given: InjectSettings): ServiceInjection {
   const annotations = objectAt(service, ['metadata', 'annotations']);
-  if (String(annotations[`${PREFIX}inject`]) === 'false')
-    return { kind: 'skip', reason: `opted out (annotation ${PREFIX}inject: "false")` };
+  const out = optedOut(annotations);
+  if (out !== undefined) return { kind: 'skip', reason: out };
   if (Object.keys(objectAt(service, ['spec', 'selector'])).length === 0)
     return { kind: 'skip', reason: 'it selects no Pods' };
   const problems: string[] = [];

@@ -39,6 +39,12 @@ export type InjectSettings = {
   readonly options: Readonly<Record<string, string>>;
 };
 
+/** Why an object is left alone that says so itself. YAML 1.1 has more words for `false`, and an unquoted one is no text. */
+export function optedOut(annotations: JsonObject): string | undefined {
+  const asked = String(annotations[`${PREFIX}inject`]);
+  return asked === 'false' ? `opted out (annotation ${PREFIX}inject: "false")` : undefined;
+}
+
 /** The settings of one workload. Problems are added to `problems`, and the value of the flag stays. */
 export function withAnnotations(settings: InjectSettings, annotations: JsonObject, problems: string[]): InjectSettings {
   const read = <T>(name: string, otherwise: T, parse: (text: string) => T): T => {
@@ -57,6 +63,7 @@ export function withAnnotations(settings: InjectSettings, annotations: JsonObjec
     if (name.startsWith(PREFIX) && !known.includes(name.slice(PREFIX.length)))
       problems.push(`there is no annotation ${name}; there are ${known.slice(0, 6).join(', ')} under ${PREFIX}`);
   }
+  // Who has not opted out may have meant to.
   read('inject', 'true', parseInject);
   return {
     ...settings,

@@ -6,6 +6,7 @@ import { fieldValue } from '../http/fields.ts';
 import { traceparentOf } from '../http/trace-context.ts';
 import { bounded, MAX_HOST, MAX_METHOD, MAX_PATH, MAX_TEXT } from './bounded.ts';
 import { JsonFields } from './log.ts';
+import { THREE_DIGITS } from './log-format.ts';
 
 /**
  * As JSON, made by hand: one is written for each request, and pino takes three times as long. `port`: where it came in, if there
@@ -70,10 +71,8 @@ function quoted(text: string): string {
   return PLAIN.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
-const FRACTIONS = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
-
 /** To the microsecond; a number with a fraction is turned into text digit by digit, by a slower way than all the rest here. */
 function rounded(ms: number): string {
   const us = Math.round(ms * 1000);
-  return `${Math.floor(us / 1000)}.${FRACTIONS[us % 1000]}`;
+  return `${Math.floor(us / 1000)}.${THREE_DIGITS[us % 1000]}`;
 }

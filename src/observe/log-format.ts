@@ -45,26 +45,34 @@ export function formatOptions(format: LogFormat): FormatOptions {
 
 /** Makes of fields that are JSON already, as `"a":1,"b":2` and at least one, the line that pino would make of their object. */
 export function lineMaker({ base, messageKey = 'msg', nestedKey, timestamp, formatters }: FormatOptions) {
-  const beginnings = new Map<string, string>();
-  const opened = inObject(base ?? {}) + (nestedKey === undefined ? ',' : `,${JSON.stringify(nestedKey)}:{`);
+  const opened = `,${base ? `${inside(base)},` : ''}${nestedKey === undefined ? '' : `${JSON.stringify(nestedKey)}:{`}`;
   const closed = `${nestedKey === undefined ? '' : '}'},${JSON.stringify(messageKey)}:`;
-  return (level: string, fields: string, message: string): string => {
-    let beginning = beginnings.get(level);
-    if (beginning === undefined) {
-      beginning = `{${inObject(formatters.level(level)).slice(1)}`;
-      beginnings.set(level, beginning);
+  const beginning = remembered((level) => `{${inside(formatters.level(level))}`);
+  const ending = remembered((message) => `${closed}${JSON.stringify(message)}}\n`);
+  return (level: string, fields: string, message: string): string =>
+    `${beginning(level)}${timestamp()}${opened}${fields}${ending(message)}`;
+}
+
+/** What stands between the braces. */
+function inside(fields: object): string {
+  return JSON.stringify(fields).slice(1, -1);
+}
+
+/** Made once for each text, of which there are few: levels and messages are constant. */
+function remembered(make: (text: string) => string): (text: string) => string {
+  const made = new Map<string, string>();
+  return (text) => {
+    let found = made.get(text);
+    if (found === undefined) {
+      found = make(text);
+      made.set(text, found);
     }
-    return `${beginning}${timestamp()}${opened}${fields}${closed}${JSON.stringify(message)}}\n`;
+    return found;
   };
 }
 
-/** `,"a":1`, or nothing. */
-function inObject(fields: object): string {
-  const text = JSON.stringify(fields).slice(1, -1);
-  return text === '' ? '' : `,${text}`;
-}
-
-const MILLISECONDS = Array.from({ length: 1000 }, (_, ms) => `${String(ms).padStart(3, '0')}Z"`);
+/** 000 to 999. */
+export const THREE_DIGITS = Array.from({ length: 1000 }, (_, n) => String(n).padStart(3, '0'));
 
 /** The time as a piece of JSON. What is before the milliseconds is made once a second: a date costs more than the rest. */
 function isoTime(key: string): () => string {
@@ -77,6 +85,6 @@ function isoTime(key: string): () => string {
       second = nowMs - ms;
       start = `,${JSON.stringify(key)}:"${new Date(second).toISOString().slice(0, -4)}`;
     }
-    return start + MILLISECONDS[ms];
+    return `${start}${THREE_DIGITS[ms]}Z"`;
   };
 }

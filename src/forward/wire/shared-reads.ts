@@ -1,7 +1,8 @@
 // The buffers that connections to the app read into. Node names the buffer of a socket's next read when the one before it
 // ends, so every idle connection reads into the same one: nothing of it may be kept, or the next answer, another
 // client's, would overwrite it. In the middle of a large body a connection reads into a slab of its own, whose bytes are
-// passed on without a copy, but for those of the first read of it and of the first after a pause; it is used again when the last of them has been taken, so that a download makes no garbage.
+// passed on without a copy, but for those of its first read and of the first after a pause; it is used again when the last of
+// them has been taken, so that a download makes no garbage.
 
 import type { OnReadOpts } from 'node:net';
 import { Spares } from '../../net/spares.ts';
@@ -16,8 +17,10 @@ export interface Reader {
 /** Up to this size a copy is cheaper than a buffer that somebody else has to give back. */
 export const COPY_BYTES = 4096;
 const READ_BYTES = 65_536;
-/** How many slabs wait for their next use at the most, 16 MiB: as many as there are connections to the app by default. With a quarter of
- * them, 200 answers of 1 MiB at once took a third more CPU time, in making new ones and collecting the old. */
+/**
+ * How many slabs wait for their next use at the most, 16 MiB: as many as there are connections to the app by default. With a
+ * quarter of them, 200 answers of 1 MiB at once took a third more CPU time, in making new ones and collecting the old.
+ */
 const MAX_SPARE = 256;
 
 const spare = new Spares<Slab>(MAX_SPARE);

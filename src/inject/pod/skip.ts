@@ -1,7 +1,7 @@
 // Which workloads get no sidecar, and why: in the words of the report, with the way out where there is one.
 
 import { get, objectAt, textAt } from '../edits/objects.ts';
-import { INJECTED, PREFIX } from '../settings.ts';
+import { INJECTED, optedOut, PREFIX } from '../settings.ts';
 import { CERTS, INIT, SIDECAR } from './containers.ts';
 import { annotationsOf, containersOf, podAnnotationsOf, type Workload } from './workload.ts';
 
@@ -11,8 +11,8 @@ export function reasonToSkip(workload: Workload): string | undefined {
   const spec = objectAt(object, [...template, 'spec']);
   const annotations = annotationsOf(workload);
   const injected = podAnnotationsOf(workload)[INJECTED];
-  // YAML 1.1 has more words for it, and an unquoted one is no text.
-  if (String(annotations[`${PREFIX}inject`]) === 'false') return `opted out (annotation ${PREFIX}inject: "false")`;
+  const out = optedOut(annotations);
+  if (out !== undefined) return out;
   if (injected !== undefined) return `the sidecar is there already (version ${injected}); uninject takes it out`;
   if (annotations['kubernetes.io/config.mirror'] !== undefined) return 'a mirror Pod belongs to its kubelet';
   if (spec.hostNetwork === true) return 'hostNetwork: its ports are those of the whole node';
