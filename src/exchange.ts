@@ -102,7 +102,10 @@ export interface Exchange {
   inform(status: number, headers: RawHeaders): void;
   /** Gives the head of the answer; it leaves with the first bytes of the body, or at flush(). */
   answer(status: number, reason: string, headers: RawHeaders, bodyLength: number): void;
-  /** Body bytes; they may wait for flush() or end(). `release`: nobody reads them any more; after a cut perhaps never called. */
+  /**
+   * Body bytes, good during the call, or with `release` until that is called (after a cut perhaps never). They may wait for
+   * flush() or end().
+   */
   write(chunk: Buffer, release?: () => void): void;
   /** What was given so far leaves now. False: the client is slower than the app; wait for the carrier's drained(). */
   flush(): boolean;
@@ -119,6 +122,7 @@ export type Failures = Pick<Handler, 'fail' | 'crashed'>;
 
 /** A forwarder's side of one exchange: the listener calls it as the request arrives and the client drains. */
 export interface Carrier {
+  /** `chunk` is good during the call only: what is needed longer is copied. */
   body(chunk: Buffer): void;
   bodyEnd(trailers: RawHeaders | undefined): void;
   drained(): void;

@@ -16,7 +16,7 @@ export interface Transport {
   readonly keepsTime: boolean;
   /** Writes the head of the request. Throws for fields that its protocol cannot carry. */
   send(exchange: Exchange, receiver: Receiver): void;
-  /** Body bytes, read by the transport before this returns or kept by it. False: wait for appDrained(). */
+  /** Body bytes, good during the call only. False: wait for appDrained(). */
   sendBody(chunk: Buffer): boolean;
   /** The request is complete. */
   sendEnd(trailers: RawHeaders | undefined): void;
@@ -41,7 +41,7 @@ export interface Receiver {
   connected(): void;
   interim(status: number, raw: RawHeaders): void;
   answerHead(head: AnswerHead): void;
-  /** `release`, if there is one, is called when the bytes are not needed any more. */
+  /** Bytes that are good during the call; with `release` they are until that is called. */
   answerBody(chunk: Buffer, release: (() => void) | undefined): void;
   /** All that one read brought has been given; answerEnd() needs none. */
   settle(): void;

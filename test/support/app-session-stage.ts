@@ -166,7 +166,7 @@ export class AppStage {
       dial: (owner) => {
         const socket = new AppSocket();
         this.sockets.push(socket);
-        const session = new AppSession(owner, socket as unknown as Socket, options);
+        const session = new AppSession(owner, (read) => socket.on('data', read) as unknown as Socket, options);
         socket.emit('connect');
         return session;
       },

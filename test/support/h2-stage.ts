@@ -62,6 +62,7 @@ export class HeldCarrier implements Carrier {
   }
 
   body(chunk: Buffer): void {
+    // What this stage's sockets are read into is written once.
     this.chunks.push(chunk);
   }
 

@@ -52,8 +52,10 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
   /** Until when the app has to acknowledge our SETTINGS. */
   #settingsMs = NEVER;
 
-  constructor(owner: Owner, socket: Socket, options: SessionOptions) {
+  /** `dial`: opens the socket, and gives what comes to `read`: bytes that are good during the call only. */
+  constructor(owner: Owner, dial: (read: (bytes: Buffer) => void) => Socket, options: SessionOptions) {
     const { limits, clock, deadlines } = options;
+    const socket = dial(guarded(this, (bytes: Buffer) => this.#read(bytes)));
     this.#owner = owner;
     this.#socket = socket;
     this.options = options;
@@ -64,9 +66,8 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
     socket.on('connect', () => {
       this.#connected = true;
     });
-    const read = guarded(this, (chunk: Buffer) => this.#read(chunk));
     const closed = guarded(this, () => this.#closed());
-    socket.on('data', read).on('close', closed);
+    socket.on('close', closed);
     // Nothing that is not complete can become so any more.
     socket.on('end', () => socket.destroy());
     socket.on('error', (error) => {
@@ -200,8 +201,8 @@ export class AppSession implements Member<Transport>, SessionOwner, Timed {
 
   // ----
 
-  #read(chunk: Buffer): void {
-    this.#session.read(chunk);
+  #read(bytes: Buffer): void {
+    this.#session.read(bytes);
     this.unsettled.settle();
   }
 

@@ -17,6 +17,9 @@ import { appendFields, pairs } from './node-fields.ts';
 /** Bytes: Node's own mark, 16 KiB, is passed by the head and one TLS record, before the request has its socket. */
 const MOST_UNTAKEN = 32 * 1024;
 
+/** Of bytes that nobody else has: they are good for as long as they are needed. */
+const keep = (): void => {};
+
 /** What the package sees of the request: nothing that a client wrote. */
 export class ProxyRequest extends EventEmitter {
   readonly method = 'GET';
@@ -74,7 +77,7 @@ export class ProxyCall implements Transport, Timed {
 
   sendBody(chunk: Buffer): boolean {
     const outgoing = this.#outgoing;
-    return outgoing !== undefined && (outgoing.write(chunk) || outgoing.writableLength < MOST_UNTAKEN);
+    return outgoing !== undefined && (outgoing.write(Buffer.from(chunk)) || outgoing.writableLength < MOST_UNTAKEN);
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {
@@ -183,7 +186,7 @@ export class ProxyCall implements Transport, Timed {
     this.#receiver.answerHead(head);
     this.#receiver?.settle();
     const data = (chunk: Buffer): void => {
-      this.#receiver?.answerBody(chunk, undefined);
+      this.#receiver?.answerBody(chunk, keep);
       this.#receiver?.settle();
     };
     incoming.on('data', guarded(this, data));

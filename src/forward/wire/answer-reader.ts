@@ -7,15 +7,16 @@ import { BodyReader } from '../../http/body.ts';
 import type { ChunkSink } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { UnreadBytes } from '../../http/unread.ts';
+import type { Slab } from '../../net/slabs.ts';
 import { type AnswerHead, isRejection, readAnswer } from '../answer.ts';
 import { type HeadLimits, type RawHead, readHead } from './answer-head.ts';
-import { COPY_BYTES, type Slab } from './shared-reads.ts';
+import { COPY_BYTES } from './shared-reads.ts';
 
 /** What is read, as it is read; after complete(), switched() and broken() nothing more of this answer. */
 export interface AnswerSink {
   interim(status: number, headers: RawHeaders): void;
   head(head: AnswerHead): void;
-  /** A slice that may be kept until `release`, if there is one, is called. */
+  /** A slice that is good during the call; with `release` it is until that is called. */
   body(chunk: Buffer, release: (() => void) | undefined): void;
   /** `surplus`: more bytes have come than the answer has. */
   complete(trailers: RawHeaders | undefined, surplus: boolean): void;
@@ -34,8 +35,7 @@ export class AnswerReader implements ChunkSink {
   #state: State = State.idle;
   readonly #unread = new UnreadBytes();
   #method = '';
-  /** Whether the bytes that are being read are in a buffer that others use after us, and what has to be held to keep them. */
-  #lent = false;
+  /** What has to be held to keep the bytes that are being read. */
   #slab: Slab | undefined = undefined;
 
   constructor(limits: HeadLimits, sink: AnswerSink) {
@@ -61,10 +61,9 @@ export class AnswerReader implements ChunkSink {
     this.#unread.clear();
   }
 
-  /** `lent`: the bytes are good during the call only, or, with a slab, as long as that is held. */
-  read(bytes: Buffer, slab: Slab | undefined, lent: boolean): void {
+  /** The bytes are good during the call, and with a slab as long as that is held. */
+  read(bytes: Buffer, slab: Slab | undefined): void {
     const unread = this.#unread;
-    this.#lent = lent;
     this.#slab = slab;
     unread.push(bytes);
     while (this.#state !== State.idle && unread.bytes !== undefined) {
@@ -73,14 +72,13 @@ export class AnswerReader implements ChunkSink {
       unread.skip(used);
     }
     if (this.#state === State.idle) unread.clear();
-    else if (lent) unread.own();
+    else unread.own();
   }
 
-  /** What may be kept is made so: small slices are copied, for large ones the slab is held. */
+  /** The slab is held for what is worth it. */
   chunk(data: Buffer): void {
     const slab = this.#slab;
-    if (!this.#lent) return this.#sink.body(data, undefined);
-    if (slab === undefined || data.length <= COPY_BYTES) return this.#sink.body(Buffer.from(data), undefined);
+    if (slab === undefined || data.length <= COPY_BYTES) return this.#sink.body(data, undefined);
     slab.hold();
     this.#sink.body(data, slab.release);
   }

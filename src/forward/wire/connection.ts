@@ -6,6 +6,7 @@ import { REJECTIONS, type Rejection } from '../../errors.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded } from '../../net/guard.ts';
+import type { Slab } from '../../net/slabs.ts';
 import { type AnswerHead, socketRejection } from '../answer.ts';
 import type { Borrower, Member } from '../borrower.ts';
 import type { Pool } from '../pool.ts';
@@ -15,7 +16,7 @@ import type { ForwarderOptions } from '../upstream.ts';
 import type { RawHead } from './answer-head.ts';
 import { AnswerReader, type AnswerSink } from './answer-reader.ts';
 import { type RequestHead, RequestWriter } from './request.ts';
-import type { Reader, Slab } from './shared-reads.ts';
+import type { Reader } from './shared-reads.ts';
 
 // So that the fields have one shape from the start.
 const UNATTACHED = new Socket();
@@ -140,8 +141,7 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
   crashed(error: unknown): void {
     const receiver = this.#receiver;
     this.abandon();
-    if (receiver === undefined) this.#options.crashed(error);
-    else receiver.crashed(error);
+    (receiver ?? this.#options).crashed(error);
   }
 
   // ---- Reader: bytes of the answer
@@ -151,14 +151,13 @@ export class AppConnection implements Transport, Member<Transport>, Reader, Answ
     return this.#reader.midBody && !this.#socket.isPaused();
   }
 
-  /** `lent`: the bytes are good during the call only; with a slab, as long as that is held. */
-  take(bytes: Buffer, slab: Slab | undefined, lent = true): void {
+  take(bytes: Buffer, slab: Slab | undefined): void {
     const receiver = this.#receiver;
     // What nobody asked for would be taken for the answer to the next request (CVE-2026-48931).
     if (receiver === undefined) return this.abandon();
     this.#answering = true;
     try {
-      this.#reader.read(bytes, slab, lent);
+      this.#reader.read(bytes, slab);
       if (this.#receiver === receiver) receiver.settle();
     } catch (error) {
       this.crashed(error);

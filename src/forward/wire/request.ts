@@ -6,6 +6,12 @@ import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
+import { Slabs } from '../../net/slabs.ts';
+
+/** Of a piece of a body that is worth a slab. */
+const LEAST_BYTES = 4096;
+/** A client's record each; as many wait for their next use as there are connections to the app by default, 4 MiB. */
+const slabs = new Slabs(16_384, 256);
 
 export type RequestHead = {
   readonly method: string;
@@ -41,18 +47,30 @@ export class RequestWriter {
     this.#socket.write(requestText(request), 'latin1');
   }
 
-  /** False: the socket has enough; wait for its drain. */
+  /** `chunk` is good during the call only. False: the socket has enough; wait for its drain. */
   body(chunk: Buffer): boolean {
     const socket = this.#socket;
     if (chunk.length === 0) return true;
     gather(socket);
     if (this.#chunked) socket.write(chunkHead(chunk.length), 'latin1');
-    let more = socket.write(chunk);
+    let more = this.#copy(chunk);
     if (this.#chunked) more = socket.write('\r\n', 'latin1');
     if (more) return true;
     // Enough for one write, which is mostly done when this returns.
     socket.uncork();
     return socket.writableLength < socket.writableHighWaterMark;
+  }
+
+  /** Nobody but us has the bytes when the call is over. */
+  #copy(chunk: Buffer): boolean {
+    const { length } = chunk;
+    // As text, which is no buffer to make; and a slab would be held for a few bytes.
+    if (length < LEAST_BYTES) return this.#socket.write(chunk.toString('latin1'), 'latin1');
+    if (length > slabs.bytes) return this.#socket.write(Buffer.from(chunk));
+    const slab = slabs.take();
+    slab.hold();
+    chunk.copy(slab.buffer);
+    return this.#socket.write(slab.buffer.subarray(0, length), slab.release);
   }
 
   end(trailers: RawHeaders | undefined): void {

@@ -5,7 +5,7 @@
 // them has been taken, so that a download makes no garbage.
 
 import type { OnReadOpts } from 'node:net';
-import { Spares } from '../../net/spares.ts';
+import { type Slab, Slabs } from '../../net/slabs.ts';
 
 export interface Reader {
   /** More of a body comes, and is read as soon as it is there. */
@@ -23,21 +23,7 @@ const READ_BYTES = 65_536;
  */
 const MAX_SPARE = 256;
 
-const spare = new Spares<Slab>(MAX_SPARE);
-
-export class Slab {
-  readonly buffer: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  #holders = 0;
-
-  hold(): void {
-    this.#holders++;
-  }
-
-  /** Once for each hold(). Made once for the slab, so that it can be handed on as it is. */
-  readonly release = (): void => {
-    if (--this.#holders === 0) spare.keep(this);
-  };
-}
+const slabs = new Slabs(READ_BYTES, MAX_SPARE);
 
 export class SharedReads {
   readonly #shared: Buffer = Buffer.allocUnsafeSlow(READ_BYTES);
@@ -49,14 +35,14 @@ export class SharedReads {
     let large = false;
     const onread: OnReadOpts = {
       buffer: () => {
-        own = large && reader.midBody ? takeSlab() : undefined;
+        own = large && reader.midBody ? slabs.take() : undefined;
         return own?.buffer ?? this.#shared;
       },
       callback: (length, buffer) => {
         large = length > COPY_BYTES;
         const named = own;
         own = undefined;
-        const slab = named ?? (large ? takeSlab() : undefined);
+        const slab = named ?? (large ? slabs.take() : undefined);
         if (slab === undefined) {
           reader.take((buffer as Buffer).subarray(0, length), undefined);
           return true;
@@ -69,13 +55,9 @@ export class SharedReads {
       },
     };
     const closed = (): void => {
-      if (own !== undefined) spare.keep(own);
+      if (own !== undefined) slabs.keep(own);
       own = undefined;
     };
     return { onread, closed };
   }
-}
-
-function takeSlab(): Slab {
-  return spare.take() ?? new Slab();
 }

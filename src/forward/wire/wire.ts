@@ -19,7 +19,7 @@ export function createWire(options: ForwarderOptions): Lender {
     const read = upgrades ? undefined : reads.into(connection);
     const socket = dialSocket(read?.onread);
     connection.attach(socket);
-    if (read === undefined) socket.on('data', (bytes) => connection.take(bytes, undefined, false));
+    if (read === undefined) socket.on('data', (bytes) => connection.take(bytes, undefined));
     else socket.on('close', read.closed);
     return connection;
   };

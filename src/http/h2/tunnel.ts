@@ -36,9 +36,9 @@ export class Tunnel extends Duplex {
     this.on('error', () => {});
   }
 
-  /** What the peer sent. */
+  /** What the peer sent; good during the call only. */
   receive(chunk: Buffer): void {
-    if (!this.push(chunk)) this.#stream.pause();
+    if (!this.push(Buffer.from(chunk))) this.#stream.pause();
   }
 
   /** The peer takes bytes again. */

@@ -5,9 +5,11 @@ import type { Duplex } from 'node:stream';
 import type { Account } from '../../net/budget.ts';
 import { type Guarded, guarded, ignoreError } from '../../net/guard.ts';
 import { takenBytes } from '../../net/taken.ts';
+import { ClientReads } from '../client-reads.ts';
 
 /** Who owns the connection. */
 export interface SocketReader extends Guarded {
+  /** `bytes` are good during the call only. */
   read(bytes: Buffer): void;
   /** The client does not take what was written as fast as it is given: `blocked` is true, until drained(). */
   fellBehind(): void;
@@ -25,7 +27,7 @@ export class ClientSocket {
   readonly #account: Account;
   /** Bytes that wait for the client, as they are counted. */
   #waiting = 0;
-  readonly #onData: (bytes: Buffer) => void;
+  readonly #reads: ClientReads;
   readonly #onDrain: (_: unknown) => void;
   readonly #onEnd: (_: unknown) => void;
   readonly #onWritten: (_: unknown) => void;
@@ -36,11 +38,11 @@ export class ClientSocket {
     this.#socket = socket;
     this.#account = account;
     this.#reader = reader;
-    this.#onData = guarded(reader, (bytes: Buffer) => reader.read(bytes));
     this.#onDrain = guarded(reader, () => this.#drained());
     this.#onEnd = guarded(reader, () => reader.clientEnded());
     this.#onWritten = guarded(reader, () => this.#releases.shift()?.());
-    socket.on('data', this.#onData);
+    const onData = guarded(reader, (bytes: Buffer) => reader.read(bytes));
+    this.#reads = new ClientReads(socket, onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
     socket.on('error', ignoreError);
@@ -132,7 +134,7 @@ export class ClientSocket {
 
   #letGo(): void {
     const socket = this.#socket;
-    socket.off('data', this.#onData);
+    this.#reads.leave();
     socket.off('drain', this.#onDrain);
     socket.off('end', this.#onEnd);
   }

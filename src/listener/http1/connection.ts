@@ -135,12 +135,12 @@ export class Http1Connection implements OpenConnection, SocketReader {
   // ---- SocketReader
 
   read(bytes: Buffer): void {
-    const reader = this.#reader;
-    reader.push(bytes);
+    this.#reader.push(bytes);
     this.#pump();
-    if (reader.unread === 0 || (this.body.exchange === undefined && !this.socket.blocked)) return;
+    this.#reader.own();
+    if (this.#reader.unread === 0 || (this.body.exchange === undefined && !this.socket.blocked)) return;
     // More than one head of what cannot be used yet (pipelined requests, a body nobody carries): the client waits.
-    if (reader.unread > this.#options.limits.maxHeaderBytes) this.socket.pause();
+    if (this.#reader.unread > this.#options.limits.maxHeaderBytes) this.socket.pause();
   }
 
   fellBehind(): void {

@@ -85,7 +85,7 @@ export class Http1Exchange extends ExchangeState {
       if (this.#chunked) this.#gathered += '\r\n';
       release?.();
     } else {
-      this.#client.socket.writeWith(this.#gathered, chunk, release);
+      this.#client.socket.writeWith(this.#gathered, release === undefined ? Buffer.from(chunk) : chunk, release);
       this.#gathered = this.#chunked ? '\r\n' : '';
     }
   }

@@ -57,9 +57,14 @@ export class RequestReader {
     return this.#body.trailers;
   }
 
-  /** `bytes` are ours from now on. */
+  /** `bytes` are good until own(). */
   push(bytes: Buffer): void {
     if (this.#next !== Next.closed) this.#unread.push(bytes);
+  }
+
+  /** What is left of them is kept in memory of our own. */
+  own(): void {
+    this.#unread.own();
   }
 
   /** The next request's head; undefined while more of it must come, or the request before it is not over. */

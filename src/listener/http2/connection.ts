@@ -13,6 +13,7 @@ import { SETTINGS_TIMEOUT_MS } from '../../http/h2/settings.ts';
 import type { Field } from '../../http/hpack/field.ts';
 import type { Account } from '../../net/budget.ts';
 import { ignoreError } from '../../net/guard.ts';
+import { ClientReads } from '../client-reads.ts';
 import { IdlePlace, type OpenConnection } from '../connections.ts';
 import { crashExchange } from '../exchange-state.ts';
 import type { ClientFacts } from '../http1/options.ts';
@@ -76,11 +77,10 @@ export class Http2Connection implements ClientConnection, OpenConnection, Sessio
     this.#probe = new Probe(limits.clientTimeoutMs / 2, this.#session.out.writer);
     options.connections.add(this);
     options.connections.idle(this);
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    new ClientReads(socket, (chunk) => this.#read(chunk));
     // A client that ends its direction has left. A close always follows on an error.
     socket.on('end', () => socket.destroy()).on('error', ignoreError);
-    socket.on('close', () => this.#closed());
-    socket.resume();
+    socket.on('close', () => this.#closed()).resume();
   }
 
   // ---- OpenConnection

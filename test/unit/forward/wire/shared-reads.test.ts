@@ -7,8 +7,9 @@ import type { Pool } from '../../../../src/forward/pool.ts';
 import type { Receiver, Transport } from '../../../../src/forward/transport.ts';
 import type { ForwarderOptions } from '../../../../src/forward/upstream.ts';
 import { AppConnection } from '../../../../src/forward/wire/connection.ts';
-import { type Reader, SharedReads, type Slab } from '../../../../src/forward/wire/shared-reads.ts';
+import { type Reader, SharedReads } from '../../../../src/forward/wire/shared-reads.ts';
 import { Deadlines } from '../../../../src/net/deadlines.ts';
+import type { Slab } from '../../../../src/net/slabs.ts';
 
 const LARGE = 65_536;
 
