@@ -1,11 +1,12 @@
 // The chunked coding (RFC 9112 section 7.1), read incrementally and strictly. Extensions are checked, counted and
 // dropped; line ends are CRLF only; sizes have no white space around them. Pure: bytes in, slices out.
 
+import { ownCopy } from '../net/own-copy.ts';
 import type { RawHeaders } from './fields.ts';
 import { readFields } from './head.ts';
 
 export interface ChunkSink {
-  /** A slice of the body. It shares memory with the bytes that were fed, or is a copy that nobody else holds. */
+  /** A slice of the body, good during the call only. */
   chunk(data: Buffer): void;
 }
 
@@ -117,7 +118,7 @@ export class ChunkedReader {
     const gathered = this.#gathered;
     this.#heldEnd = 0;
     this.#gathered = 0;
-    // Not a slice of what was fed: a few bytes of body would hold all of its frames in memory.
+    // Not where they were gathered: whoever is given them may begin another body.
     sink.chunk(gathered > 0 ? ownCopy(GATHERED.subarray(0, gathered)) : bytes.subarray(this.#heldStart, end));
   }
 
@@ -179,13 +180,6 @@ export class ChunkedReader {
     this.#trailerText = '';
     return from + end - before;
   }
-}
-
-/** In memory of its own: Node's pool is 64 KiB from Node 24 on, and a few bytes would hold all of it. */
-function ownCopy(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
 }
 
 /** The line before a chunk of `size` bytes. */

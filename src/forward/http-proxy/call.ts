@@ -9,6 +9,7 @@ import { type Exchange, UNKNOWN_LENGTH } from '../../exchange.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import type { Timed } from '../../net/deadlines.ts';
 import { guarded, ignoreError } from '../../net/guard.ts';
+import { ownCopy } from '../../net/own-copy.ts';
 import { isRejection, readAnswer, socketRejection } from '../answer.ts';
 import type { Loss, Receiver, Transport } from '../transport.ts';
 import type { ForwarderOptions } from '../upstream.ts';
@@ -77,7 +78,7 @@ export class ProxyCall implements Transport, Timed {
 
   sendBody(chunk: Buffer): boolean {
     const outgoing = this.#outgoing;
-    return outgoing !== undefined && (outgoing.write(Buffer.from(chunk)) || outgoing.writableLength < MOST_UNTAKEN);
+    return outgoing !== undefined && (outgoing.write(ownCopy(chunk)) || outgoing.writableLength < MOST_UNTAKEN);
   }
 
   sendEnd(trailers: RawHeaders | undefined): void {

@@ -6,10 +6,11 @@ import { UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
+import { ownCopy } from '../../net/own-copy.ts';
 import { Slabs } from '../../net/slabs.ts';
 
 /** Of a piece of a body that is worth a slab. */
-const LEAST_BYTES = 4096;
+const LEAST_BYTES = 8192;
 /** A client's record each; as many wait for their next use as there are connections to the app by default, 4 MiB. */
 const slabs = new Slabs(16_384, 256);
 
@@ -66,7 +67,7 @@ export class RequestWriter {
     const { length } = chunk;
     // As text, which is no buffer to make; and a slab would be held for a few bytes.
     if (length < LEAST_BYTES) return this.#socket.write(chunk.toString('latin1'), 'latin1');
-    if (length > slabs.bytes) return this.#socket.write(Buffer.from(chunk));
+    if (length > slabs.bytes) return this.#socket.write(ownCopy(chunk));
     const slab = slabs.take();
     slab.hold();
     chunk.copy(slab.buffer);

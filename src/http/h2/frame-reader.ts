@@ -9,7 +9,7 @@ export interface FrameSink {
   frame(type: number, flags: number, id: number, bytes: Buffer, from: number, to: number): boolean;
   /** A DATA frame begins: `length` counts for flow control, `padding` of it is none of the body's. False: read no more. */
   dataBegins(id: number, flags: number, length: number, padding: number): boolean;
-  /** A slice of the body; it shares memory with the bytes that were read. False: read no more. */
+  /** A slice of the body, in the bytes that were read; good during the call. False: read no more. */
   dataComes(bytes: Buffer): boolean;
   /** The frame is over, with its padding. False: read no more. */
   dataEnds(): boolean;

@@ -8,7 +8,7 @@ import type { H2Session } from './session.ts';
 import type { H2Stream } from './stream.ts';
 
 export interface BodyTaker {
-  /** Bytes of the body, in order, while it is not paused. */
+  /** Bytes of the body, in order, while it is not paused; good during the call only. */
   body(chunk: Buffer): void;
   /** The peer's direction is over, and all of its body was given. */
   bodyEnded(): void;
@@ -18,8 +18,8 @@ export interface BodyTaker {
   crashed(error: unknown): void;
 }
 
-/** Smaller pieces are gathered, so that none keeps the buffer that it was read into. */
-const COPY_BYTES = 4096;
+/** Smaller pieces are gathered: each costs its taker a write. */
+const GATHER_BYTES = 4096;
 /** How much a taker may be behind at the most, once it has shown that it is fast. */
 const LARGEST_WINDOW = 1 << 20;
 
@@ -49,9 +49,9 @@ export class Incoming {
 
   /** `last`: the end of the body comes with it. */
   receive(chunk: Buffer, last: boolean): void {
-    const small = chunk.length < COPY_BYTES;
-    if (this.paused || this.#held !== undefined || (small && !last)) return this.#hold(chunk);
-    this.#give(small ? ownCopy(chunk) : chunk);
+    const waits = chunk.length < GATHER_BYTES && !last;
+    if (this.paused || this.#held !== undefined || waits) this.#hold(chunk);
+    else this.#give(chunk);
   }
 
   #hold(chunk: Buffer): void {
@@ -127,11 +127,4 @@ export class Incoming {
     this.drop();
     this.#window.release(this.#session.data.window, this.#stream.account);
   }
-}
-
-/** In memory of its own: whoever writes it on may hold it for a while, and with it a whole piece of Node's pool. */
-function ownCopy(bytes: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(copy);
-  return copy;
 }

@@ -3,6 +3,7 @@
 
 import { Duplex } from 'node:stream';
 import { type Guarded, guarded } from '../../net/guard.ts';
+import { ownCopy } from '../../net/own-copy.ts';
 import { Code } from './frames.ts';
 import type { H2Stream } from './stream.ts';
 
@@ -38,7 +39,7 @@ export class Tunnel extends Duplex {
 
   /** What the peer sent; good during the call only. */
   receive(chunk: Buffer): void {
-    if (!this.push(Buffer.from(chunk))) this.#stream.pause();
+    if (!this.push(ownCopy(chunk))) this.#stream.pause();
   }
 
   /** The peer takes bytes again. */

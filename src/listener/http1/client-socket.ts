@@ -69,7 +69,8 @@ export class ClientSocket {
   }
 
   write(text: string): void {
-    if (!this.#socket.write(text, 'latin1')) this.#fellBehind();
+    // An empty write would read what waits in the connection's buffers, in the midst of a read (client-reads.ts).
+    if (text !== '' && !this.#socket.write(text, 'latin1')) this.#fellBehind();
   }
 
   /** Text and bytes in one write to the system; `release` is called when the bytes have been taken. */

@@ -8,6 +8,7 @@ import { type Carrier, UNKNOWN_LENGTH } from '../../exchange.ts';
 import { chunkHead } from '../../http/chunked.ts';
 import type { RawHeaders } from '../../http/fields.ts';
 import { writeFields } from '../../http/head.ts';
+import { ownCopy } from '../../net/own-copy.ts';
 import { isMeasured } from '../body-rate.ts';
 import { ExchangeState, type ReceivedRequest } from '../exchange-state.ts';
 import type { Http1Connection } from './connection.ts';
@@ -85,7 +86,7 @@ export class Http1Exchange extends ExchangeState {
       if (this.#chunked) this.#gathered += '\r\n';
       release?.();
     } else {
-      this.#client.socket.writeWith(this.#gathered, release === undefined ? Buffer.from(chunk) : chunk, release);
+      this.#client.socket.writeWith(this.#gathered, release === undefined ? ownCopy(chunk) : chunk, release);
       this.#gathered = this.#chunked ? '\r\n' : '';
     }
   }

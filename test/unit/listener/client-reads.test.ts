@@ -8,6 +8,8 @@ import { createAuthority } from '../../../certs/authority.ts';
 import { ClientReads } from '../../../src/listener/client-reads.ts';
 import { eventually } from '../../support/poll.ts';
 
+const RECORD_BYTES = 16_384;
+
 const until = (holds: () => boolean): Promise<unknown> => eventually(holds, { what: 'it', deadlineMs: 10_000 });
 
 /** Two connections: the sockets of the server, and of the clients. */
@@ -77,6 +79,33 @@ test('a paused one is not read, and its end comes when it is read again', async 
   socket.resume();
   await ended;
   assert.equal(text, 'ab');
+});
+
+test('a pause holds back what was read with the bytes before it, and whoever takes the socket over gets it', async (t) => {
+  const { served, clients } = await twoPairs(t);
+  const [socket, client] = [served[0] as TLSSocket, clients[0] as TLSSocket];
+  let came = 0;
+  const reads = new ClientReads(socket, ({ length }) => {
+    came += length;
+    socket.pause();
+  });
+  const still = async (length: number): Promise<void> => {
+    await until(() => came >= length);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(came, length);
+  };
+  socket.resume();
+  // Three records, which come together.
+  client.write(Buffer.alloc(RECORD_BYTES + RECORD_BYTES + 1));
+  await still(RECORD_BYTES);
+  socket.resume();
+  await still(RECORD_BYTES + RECORD_BYTES);
+  reads.leave();
+  socket.on('data', ({ length }) => {
+    came += length;
+  });
+  socket.resume();
+  await still(RECORD_BYTES + RECORD_BYTES + 1);
 });
 
 test('what is no socket of TLS, or has bytes in its stream already, is read as a stream', async (t) => {

