@@ -1,6 +1,7 @@
 // One header block out of a HEADERS frame and the CONTINUATIONs behind it (RFC 9113 sections 6.2 and 6.10). How many
 // frames and bytes it may take is bounded before anything is decoded (CVE-2024-27316, CVE-2024-27983).
 
+import { ownCopy } from '../../net/own-copy.ts';
 import { Code, Flag, readUint31 } from './frames.ts';
 
 /** Four frames of the usual size; more come from clients that make smaller ones. */
@@ -66,8 +67,6 @@ export class HeaderBlock {
 
   #keep(bytes: Buffer, from: number, to: number): void {
     this.#bytes += to - from;
-    const copy = Buffer.allocUnsafeSlow(to - from);
-    bytes.copy(copy, 0, from, to);
-    this.#parts.push(copy);
+    this.#parts.push(ownCopy(bytes.subarray(from, to)));
   }
 }

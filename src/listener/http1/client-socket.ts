@@ -68,6 +68,7 @@ export class ClientSocket {
     if (this.#socket.isPaused()) this.#socket.resume();
   }
 
+  /** Nothing, where there is no text. */
   write(text: string): void {
     // An empty write would read what waits in the connection's buffers, in the midst of a read (client-reads.ts).
     if (text !== '' && !this.#socket.write(text, 'latin1')) this.#fellBehind();

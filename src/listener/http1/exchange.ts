@@ -93,10 +93,8 @@ export class Http1Exchange extends ExchangeState {
 
   flush(): boolean {
     if (this.finished) return true;
-    if (this.#gathered !== '') {
-      this.#client.socket.write(this.#gathered);
-      this.#gathered = '';
-    }
+    this.#client.socket.write(this.#gathered);
+    this.#gathered = '';
     return !this.#client.socket.blocked;
   }
 
